@@ -1,0 +1,16 @@
+#pragma once
+// The one place where Asio's types are declared ahead, so that public headers need not include Asio.
+
+#include <asio/detail/config.hpp>
+
+#if !defined(ASIO_INLINE_NAMESPACE_BEGIN) // since Asio 1.38
+#define ASIO_INLINE_NAMESPACE_BEGIN
+#define ASIO_INLINE_NAMESPACE_END
+#endif
+
+namespace asio {
+ASIO_INLINE_NAMESPACE_BEGIN
+class thread_pool;
+class any_io_executor;
+ASIO_INLINE_NAMESPACE_END
+} // namespace asio

@@ -1,0 +1,84 @@
+// What the compiler and the build are: the macros that the rest of tandem builds on.
+#pragma once
+
+#include <cstddef>
+
+#if defined(__GNUC__) || defined(__clang__)
+#define TANDEM_NOINLINE __attribute__((noinline))
+#define TANDEM_ALWAYS_INLINE inline __attribute__((always_inline))
+#define TANDEM_LIKELY(x) __builtin_expect(static_cast<bool>(x), 1)
+#define TANDEM_UNLIKELY(x) __builtin_expect(static_cast<bool>(x), 0)
+#else
+#define TANDEM_NOINLINE
+#define TANDEM_ALWAYS_INLINE inline
+#define TANDEM_LIKELY(x) static_cast<bool>(x)
+#define TANDEM_UNLIKELY(x) static_cast<bool>(x)
+#endif
+
+// TANDEM_TSAN, TANDEM_ASAN: 1 when this translation unit is instrumented, else 0. GCC says so with
+// a macro, Clang with a feature.
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define TANDEM_TSAN 1
+#endif
+#if __has_feature(address_sanitizer)
+#define TANDEM_ASAN 1
+#endif
+#if __has_feature(memory_sanitizer) || __has_feature(undefined_behavior_sanitizer)
+#define TANDEM_OTHER_SANITIZER 1
+#endif
+#endif
+#if !defined(TANDEM_TSAN)
+#if defined(__SANITIZE_THREAD__)
+#define TANDEM_TSAN 1
+#else
+#define TANDEM_TSAN 0
+#endif
+#endif
+#if !defined(TANDEM_ASAN)
+#if defined(__SANITIZE_ADDRESS__)
+#define TANDEM_ASAN 1
+#else
+#define TANDEM_ASAN 0
+#endif
+#endif
+
+// TANDEM_TAIL_CALLS: 1 when symmetric transfer between coroutines is known to be a tail call, so
+// that a loop of transfers uses no stack. Where it is 0 the runtime trampolines. It may be given
+// on the command line, the same for the whole program; 0 is always safe.
+//
+// GCC makes the tail call from -O2 (and -Os) on, and not at -O1 or -Og, which no macro tells from
+// -O2: a program built so with GCC must give -DTANDEM_TAIL_CALLS=0 (or -foptimize-sibling-calls).
+#if !defined(TANDEM_TAIL_CALLS)
+#if defined(__OPTIMIZE__) && !TANDEM_TSAN && !TANDEM_ASAN && !defined(TANDEM_OTHER_SANITIZER)
+#define TANDEM_TAIL_CALLS 1
+#else
+#define TANDEM_TAIL_CALLS 0
+#endif
+#endif
+
+// A broken precondition: a message and the end of the program in a debug build, nothing in a release build.
+#include <cassert>
+#define TANDEM_ASSERT(condition, message) assert((condition) && (message))
+
+namespace tandem {
+
+/// The distance, in bytes, that keeps two objects from sharing a cache line.
+inline constexpr std::size_t cache_line = 64;
+
+namespace detail {
+
+using tandem::cache_line;
+
+/// Tells the processor that this is a spin loop. Costs some tens of cycles, touches no memory.
+TANDEM_ALWAYS_INLINE void cpu_relax() noexcept
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__) || defined(__arm__)
+    __asm__ __volatile__("yield");
+#endif
+}
+
+} // namespace detail
+} // namespace tandem

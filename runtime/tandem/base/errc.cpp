@@ -1,0 +1,87 @@
+#include <tandem/base/errc.hpp>
+
+namespace tandem {
+namespace {
+
+class category final : public std::error_category {
+public:
+    [[nodiscard]] const char* name() const noexcept override { return "tandem"; }
+
+    [[nodiscard]] std::string message(int value) const override
+    {
+        switch (static_cast<errc>(value)) {
+        case errc::pool_closed:
+            return "the pool is closed";
+        case errc::operation_cancelled:
+            return "the operation was cancelled";
+        case errc::timeout:
+            return "the operation timed out";
+        case errc::would_deadlock:
+            return "to wait here would deadlock";
+        }
+        return "unknown tandem error " + std::to_string(value);
+    }
+
+    [[nodiscard]] std::error_condition default_error_condition(int value) const noexcept override
+    {
+        switch (static_cast<errc>(value)) {
+        case errc::pool_closed:
+            break; // POSIX has no word for it
+        case errc::operation_cancelled:
+            return std::errc::operation_canceled;
+        case errc::timeout:
+            return std::errc::timed_out;
+        case errc::would_deadlock:
+            return std::errc::resource_deadlock_would_occur;
+        }
+        return {value, *this};
+    }
+};
+
+// Never destroyed: threads and the destructors of other statics may still hold a code at exit.
+union category_storage {
+    constexpr category_storage() : value() {}
+    ~category_storage() {}
+    category value;
+};
+constinit category_storage the_category;
+
+std::string sentence(const std::error_code& code, const std::string& text)
+{
+    if (text.empty())
+        return code.message();
+    if (text.find(": ") != std::string::npos)
+        return text;
+    return text + ": " + code.message();
+}
+
+} // namespace
+
+const std::error_category& tandem_category() noexcept { return the_category.value; }
+
+error::error(std::error_code code) : std::system_error(code), text_(code.message()) {}
+error::error(std::error_code code, const std::string& text) : std::system_error(code), text_(sentence(code, text)) {}
+error::~error() = default;
+const char* error::what() const noexcept { return text_.what(); }
+
+pool_closed::pool_closed() : error(errc::pool_closed) {}
+pool_closed::pool_closed(const char* text) : error(errc::pool_closed, text) {}
+pool_closed::pool_closed(const std::string& text) : error(errc::pool_closed, text) {}
+pool_closed::~pool_closed() = default;
+
+operation_cancelled::operation_cancelled() : error(errc::operation_cancelled) {}
+operation_cancelled::operation_cancelled(const char* text) : error(errc::operation_cancelled, text) {}
+operation_cancelled::operation_cancelled(const std::string& text) : error(errc::operation_cancelled, text) {}
+operation_cancelled::~operation_cancelled() = default;
+
+timeout_error::timeout_error() : error(errc::timeout) {}
+timeout_error::timeout_error(const char* text) : error(errc::timeout, text) {}
+timeout_error::timeout_error(const std::string& text) : error(errc::timeout, text) {}
+timeout_error::~timeout_error() = default;
+
+would_deadlock::would_deadlock() : error(errc::would_deadlock) {}
+would_deadlock::would_deadlock(const char* text) : error(errc::would_deadlock, text) {}
+would_deadlock::would_deadlock(const std::string& text) : error(errc::would_deadlock, text) {}
+would_deadlock::~would_deadlock() = default;
+
+} // namespace tandem

@@ -1,0 +1,147 @@
+#include <tandem/combine/bulk.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+namespace tandem {
+
+namespace {
+
+// A chunk shorter than this is not worth its claim and two clock reads; one much longer delays the end of the loop.
+constexpr auto short_chunk = std::chrono::microseconds(20);
+constexpr auto long_chunk = std::chrono::microseconds(100);
+constexpr auto time_slice = std::chrono::microseconds(500);
+
+} // namespace
+
+struct bulk::helper final : job {
+    helper() noexcept : job(&take_part) {}
+    static void take_part(job* j) noexcept
+    {
+        bulk* const b = static_cast<helper*>(j)->owner;
+        if (b->participate())
+            b->scheduler_->post(*j);
+        else
+            b->release();
+    }
+    bulk* owner = nullptr;
+};
+
+bulk::~bulk() { delete[] helpers_; }
+
+void bulk::release() noexcept
+{
+    // acq_rel: whoever destroys it comes after everybody's last use
+    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+        delete this;
+}
+
+void bulk::start(scheduler& s, std::size_t helpers)
+{
+    scheduler_ = &s;
+    sink_ = &s.unhandled();
+    helpers = std::min(helpers, count_);
+    participants_ = helpers + 1;
+    helpers_ = new helper[helpers + 1];
+    helper_count_ = helpers;
+    references_.fetch_add(static_cast<int>(helpers), std::memory_order_relaxed);
+    for (std::size_t k = 0; k < helpers; ++k) {
+        helpers_[k].owner = this;
+        s.post(helpers_[k]);
+    }
+}
+
+void bulk::participate_later(scheduler& s)
+{
+    add_reference();
+    helpers_[helper_count_].owner = this;
+    s.post(helpers_[helper_count_]);
+}
+
+bool bulk::participate() noexcept
+{
+    using clock = std::chrono::steady_clock;
+    worker* const w = this_worker();
+    const auto deadline = clock::now() + time_slice;
+    std::size_t size = chunk_ ? chunk_ : 1;
+    for (;;) {
+        if (!chunk_) {
+            const std::size_t seen = std::min(next_.load(std::memory_order_relaxed), count_);
+            size = std::clamp<std::size_t>(size, 1, (count_ - seen) / (2 * participants_) + 1);
+        }
+        // relaxed: the index alone is claimed; results are published by remaining_
+        const std::size_t begin = next_.fetch_add(size, std::memory_order_relaxed);
+        if (begin >= count_)
+            return false;
+        const std::size_t end = std::min(begin + size, count_);
+        const auto before = clock::now();
+        try {
+            if (stop_.stop_requested())
+                throw operation_cancelled("map was asked to stop");
+            run(begin, end);
+            if (progress_)
+                report_progress(end - begin);
+        }
+        catch (...) {
+            fail(std::current_exception());
+        }
+        const auto after = clock::now();
+        if (!chunk_) {
+            const auto took = after - before;
+            if (took < short_chunk)
+                size *= 2;
+            else if (took > long_chunk)
+                size /= 2;
+        }
+        const bool more = end < count_; // looked up before these items are given back: after that the loop may be gone
+        ended(end - begin);
+        if (w && more && after >= deadline) {
+            w->end_slice();
+            return true;
+        }
+    }
+}
+
+void bulk::fail(std::exception_ptr error) noexcept
+{
+    if (!failed_.exchange(true, std::memory_order_relaxed))
+        error_ = std::move(error); // published by remaining_: this participant's own items are still to be subtracted
+    const std::size_t claimed = next_.exchange(count_, std::memory_order_relaxed);
+    if (claimed < count_)
+        ended(count_ - claimed);
+}
+
+void bulk::ended(std::size_t items) noexcept
+{
+    // acq_rel: the last one sees the results and the error of all
+    if (remaining_.fetch_sub(items, std::memory_order_acq_rel) == items) {
+        finished();
+        done.set();
+    }
+}
+
+void bulk::report_progress(std::size_t items) noexcept
+{
+    // Called before these items are subtracted from remaining_, so `done` is not set yet and the function is still there.
+    const std::size_t completed = completed_.fetch_add(items, std::memory_order_relaxed) + items;
+    // One at a time; a report that would have to wait is dropped, but for the last, which nobody may miss.
+    while (reporting_.exchange(true, std::memory_order_acquire)) {
+        if (completed != count_)
+            return;
+        std::this_thread::yield();
+    }
+    const std::size_t now = completed_.load(std::memory_order_relaxed);
+    if (now > reported_) {
+        reported_ = now;
+        try {
+            (*progress_)(now, count_);
+        }
+        catch (...) {
+            sink_->report(std::current_exception());
+        }
+    }
+    reporting_.store(false, std::memory_order_release);
+}
+
+} // namespace tandem

@@ -1,0 +1,101 @@
+#pragma once
+
+#include <tandem/sched/scheduler.hpp>
+#include <tandem/task/task.hpp>
+
+#include <atomic>
+#include <coroutine>
+#include <cstddef>
+#include <exception>
+
+namespace tandem::detail {
+
+class join;
+
+/// One child of a join: what is queued, and what learns that the child ended. The children of a join lie in one array.
+struct join_child final : job, completion {
+    join_child() noexcept : job(&run), completion(&ended) {}
+
+    static void run(job* j) noexcept;
+    static std::coroutine_handle<> ended(completion* c) noexcept;
+
+    join* owner = nullptr;
+    std::coroutine_handle<> handle;
+    const std::exception_ptr* error = nullptr; // where the child's promise keeps what it threw
+    std::size_t credit = 0;                    // siblings that ended before, inline, without being counted
+};
+
+/// Runs several tasks and continues the parent when all have ended: fork and join.
+///
+/// All children but the first are queued on the forking worker, and the first runs at once, inline. When a child ends on that worker
+/// and its next sibling is still at the bottom of the worker's queue, nobody else has seen that sibling: it runs next, inline, and
+/// carries the credit for those that ended before it. Only when a sibling was stolen, or a child ends elsewhere, is the credit
+/// handed in at the shared counter. So a join of which nothing was stolen does no atomic read-modify-write but the queue's own.
+class join {
+public:
+    join(environment& parent, bool first_error_cancels) noexcept
+        : env(*parent.ctx, parent.stop.get_token()), first_error_cancels_(first_error_cancels)
+    {
+    }
+
+    /// Starts `children[0..n)`, n > 0, each prepared with `env`; returns what to run next. `parent` continues when all have ended.
+    std::coroutine_handle<> start(join_child* children, std::size_t n, std::coroutine_handle<> parent) noexcept
+    {
+        children_ = children;
+        total_ = n;
+        parent_ = parent;
+        pending_.store(n, std::memory_order_relaxed); // published to thieves by the push
+        worker* const w = this_worker();
+        if (TANDEM_UNLIKELY(!w || env.ctx->work_stealing() != &w->owner() || w->overdue()))
+            return start_queued(w);
+        forker_ = w;
+        for (std::size_t k = n; --k > 0;)
+            w->forks.push(&children[k]);
+        if (n > 1)
+            w->owner().notify();
+        return transfer(children[0].handle);
+    }
+
+    /// The child that failed first, or null. After the join.
+    [[nodiscard]] const join_child* failed() const noexcept { return failed_.load(std::memory_order_relaxed); }
+
+    environment env; // the children's
+
+private:
+    friend join_child;
+
+    std::coroutine_handle<> start_queued(worker* w) noexcept;
+    void child_failed(join_child& c) noexcept;
+    /// A sibling failed before this child was started: there is no point in starting it.
+    [[nodiscard]] bool pointless() const noexcept
+    {
+        return TANDEM_UNLIKELY(failed_.load(std::memory_order_relaxed) != nullptr) && first_error_cancels_;
+    }
+    std::coroutine_handle<> child_ended(join_child* c) noexcept;
+
+    join_child* children_ = nullptr;
+    std::size_t total_ = 0;
+    std::coroutine_handle<> parent_;
+    worker* forker_ = nullptr;
+    std::atomic<std::size_t> pending_{0};
+    std::atomic<join_child*> failed_{nullptr};
+    bool first_error_cancels_;
+};
+
+inline std::coroutine_handle<> join::child_ended(join_child* c) noexcept
+{
+    std::size_t credit = c->credit + 1;
+    if (forker_ && this_worker() == forker_)
+        for (join_child* next = c + 1; next != children_ + total_ && forker_->forks.pop_if(next); ++next, ++credit)
+            if (!pointless()) {
+                next->credit = credit;
+                return next->handle;
+            }
+    // With the credit of all, everything ran here, one after the other, and nobody else ever looked at the counter.
+    // acq_rel otherwise: the last to hand in sees what the children on other threads wrote, and they are done with this object.
+    if (credit == total_ || pending_.fetch_sub(credit, std::memory_order_acq_rel) == credit)
+        return parent_;
+    return std::noop_coroutine();
+}
+
+} // namespace tandem::detail

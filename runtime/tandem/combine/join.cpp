@@ -1,0 +1,51 @@
+#include <tandem/combine/detail/join.hpp>
+#include <tandem/trace/observer.hpp>
+
+namespace tandem::detail {
+
+std::coroutine_handle<> join_child::ended(completion* c) noexcept
+{
+    auto* const self = static_cast<join_child*>(c);
+    if (TANDEM_UNLIKELY(static_cast<bool>(*self->error)))
+        self->owner->child_failed(*self);
+    return self->owner->child_ended(self);
+}
+
+void join_child::run(job* j) noexcept
+{
+    auto* const self = static_cast<join_child*>(j);
+    tandem::resume(self->owner->pointless() ? self->owner->child_ended(self) : self->handle);
+}
+
+std::coroutine_handle<> join::start_queued(worker* w) noexcept
+{
+    const std::size_t n = total_;
+    join_child* const c = children_;
+    if (w && env.ctx->work_stealing() == &w->owner()) {
+        // The worker's loop is overdue: leave all of it in the queue. Once the last one is pushed this object may be gone.
+        scheduler& s = w->owner();
+        forker_ = w;
+        for (std::size_t k = n; k-- > 0;)
+            w->forks.push(&c[k]);
+        s.notify();
+        return std::noop_coroutine();
+    }
+    for (std::size_t k = 1; k < n; ++k)
+        env.ctx->post(c[k]);
+    return transfer(c[0].handle);
+}
+
+void join::child_failed(join_child& c) noexcept
+{
+    join_child* first = nullptr;
+    if (failed_.compare_exchange_strong(first, &c, std::memory_order_relaxed)) {
+        // Before this child is counted as ended, so the source lives until the call returns.
+        if (first_error_cancels_)
+            env.stop.request_stop();
+    }
+    else if (first_error_cancels_)
+        if (observer* const o = current_observer())
+            o->error_superseded(*c.error);
+}
+
+} // namespace tandem::detail

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace tandem {
+
+/// What a container holds for a result of type T: T itself, or a reference_wrapper for a reference.
+template <class T>
+using stored_result = std::conditional_t<std::is_reference_v<T>, std::reference_wrapper<std::remove_reference_t<T>>, T>;
+
+/// Places for `n` results that different threads fill, each place once, and the std::vector of them. For implementers of maps.
+template <class R>
+class result_buffer {
+    using value = stored_result<R>;
+    // vector<bool> packs bits, so neighbours are not independent; what has no default constructor is made in its place later.
+    static constexpr bool direct = std::default_initializable<value> && std::is_move_assignable_v<value> && !std::same_as<value, bool>;
+
+public:
+    explicit result_buffer(std::size_t n) : places_(n) {}
+
+    void put(std::size_t i, R&& r) { places_[i] = std::forward<R>(r); }
+
+    std::vector<value> take() &&
+    {
+        if constexpr (direct)
+            return std::move(places_);
+        else {
+            std::vector<value> v;
+            v.reserve(places_.size());
+            for (std::optional<value>& p : places_)
+                v.push_back(std::move(*p));
+            return v;
+        }
+    }
+
+private:
+    std::vector<std::conditional_t<direct, value, std::optional<value>>> places_;
+};
+
+template <>
+class result_buffer<void> {
+public:
+    explicit result_buffer(std::size_t) noexcept {}
+    void take() && noexcept {}
+};
+
+} // namespace tandem

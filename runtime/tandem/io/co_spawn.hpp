@@ -1,0 +1,83 @@
+#pragma once
+
+#include <tandem/io/completion_token.hpp>
+#include <tandem/pool/co_spawn.hpp>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/execution_context.hpp>
+#include <asio/is_executor.hpp>
+
+#include <concepts>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+namespace tandem {
+
+namespace detail {
+
+template <class E>
+concept asio_executor = asio::execution::is_executor<std::remove_cvref_t<E>>::value || asio::is_executor<std::remove_cvref_t<E>>::value;
+template <class C>
+concept asio_context = std::derived_from<C, asio::execution_context> && requires(C& c) { c.get_executor(); };
+
+struct executor_ticket {
+    void begun() const noexcept {}
+    void ended() const noexcept { ctx->release_work(); }
+    std::shared_ptr<executor_context> ctx; // as long as the handle, which asks it
+};
+
+/// What the pool is to `launch_with_token`: starts calls on an Asio executor.
+class executor_launcher {
+public:
+    explicit executor_launcher(const asio::any_io_executor& ex) : ctx_(std::make_shared<executor_context>(ex)) {}
+
+    template <class Call, class Sequel>
+    auto launch(const char*, Call&& c, Sequel&& s)
+    {
+        using work = detail::work<std::decay_t<Call>, std::decay_t<Sequel>, executor_ticket>;
+        auto* const w = new work(std::forward<Call>(c), std::forward<Sequel>(s), executor_ticket{ctx_}, *ctx_, stop_token{});
+        auto handle = make_async_result(static_cast<result_state<typename work::value_type>*>(w));
+        w->attach();
+        ctx_->post(*w);
+        return handle;
+    }
+    [[nodiscard]] context& run_context() const noexcept { return *ctx_; }
+
+private:
+    std::shared_ptr<executor_context> ctx_;
+};
+
+} // namespace detail
+
+/// Starts a task on any Asio executor: an io_context's, a strand's, a socket's. `x` is a task (or another awaitable), or a function that
+/// returns one. The handle gives its value; the task counts as work of the executor's context until it has ended.
+///
+/// When the context is destroyed with the task suspended in it, the task's operation ends with operation_cancelled, and so does, in
+/// general, the task. Blocking on the handle in the context's own thread throws would_deadlock.
+template <detail::asio_executor Executor, detail::spawnable X>
+auto co_spawn(const Executor& ex, X&& x)
+{
+    return detail::executor_launcher(ex).launch("co_spawn", detail::bind_spawned(std::forward<X>(x)), detail::no_sequel{});
+}
+template <detail::asio_context Context, detail::spawnable X>
+auto co_spawn(Context& ctx, X&& x)
+{
+    return co_spawn(ctx.get_executor(), std::forward<X>(x));
+}
+
+/// The same, completing any Asio completion token of signature void(std::exception_ptr, T), or void(std::exception_ptr) for void. The
+/// handler runs on its associated executor, by default `ex`; its cancellation slot stops the task.
+template <detail::asio_executor Executor, detail::spawnable X, class Token>
+auto co_spawn(const Executor& ex, X&& x, Token&& token)
+{
+    detail::executor_launcher launcher(ex);
+    return detail::launch_with_token(launcher, "co_spawn", detail::bind_spawned(std::forward<X>(x)), std::forward<Token>(token));
+}
+template <detail::asio_context Context, detail::spawnable X, class Token>
+auto co_spawn(Context& ctx, X&& x, Token&& token)
+{
+    return co_spawn(ctx.get_executor(), std::forward<X>(x), std::forward<Token>(token));
+}
+
+} // namespace tandem

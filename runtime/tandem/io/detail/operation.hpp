@@ -1,0 +1,176 @@
+#pragma once
+
+#include <tandem/base/errc.hpp>
+#include <tandem/task/task.hpp>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/cancellation_signal.hpp>
+#include <asio/execution.hpp>
+#include <asio/execution_context.hpp>
+#include <asio/post.hpp>
+
+#include <atomic>
+#include <coroutine>
+#include <memory>
+#include <optional>
+#include <utility>
+
+namespace tandem::detail {
+
+/// One awaited Asio operation: a strand of its own, the way to stop it, and the coroutine that waits.
+///
+/// Asio asks that a cancellation signal is not emitted while a handler of the same operation runs. So everything that happens to the
+/// operation goes through here, one thing at a time: its initiation, its intermediate handlers, the emission, its completion. What
+/// comes while the strand is taken is left with whoever has it; nobody waits. The coroutine is resumed as the very last thing.
+class operation : job {
+public:
+    /// Who is in the strand, and so what may be done at its end: in a handler the coroutine may be resumed in place; in a stop callback
+    /// it must be posted; where the context goes it is resumed in place, since nothing posted would ever run.
+    enum class caller { handler, stop, destroyer };
+
+    operation() noexcept : job(&resume_task) {}
+    operation(const operation&) = delete;
+    operation& operator=(const operation&) = delete;
+
+    /// Runs `initiate()` in the strand; false when the operation has completed by its end, so that there is nothing to wait for.
+    template <class Initiate>
+    bool start(std::coroutine_handle<> h, environment& env, Initiate initiate)
+    {
+        handle_ = h;
+        context_ = env.ctx;
+        token_ = env.stop.get_token();
+        stop_callback_.emplace(token_, on_stop{this}); // when stop was requested already, the emission waits in the strand
+        try {
+            initiate();
+        }
+        catch (...) {
+            stop_callback_.reset();
+            drop_pending();
+            throw;
+        }
+        return !leave_after_initiation();
+    }
+
+    /// Runs `f` in the strand: here and now, or on the thread that is in it.
+    template <class F>
+    void execute(F&& f, caller from = caller::handler)
+    {
+        if (!enter_or_leave_behind(f, from))
+            return;
+        // An exception out of a handler passes through, as it would without a strand; the operation is not complete then.
+        struct leaving {
+            ~leaving() { self->leave(from); }
+            operation* self;
+            caller from;
+        } const scope{this, from};
+        std::forward<F>(f)();
+    }
+
+    /// By the completion handler, in the strand.
+    void completed() noexcept { completed_ = true; }
+    /// By a handler that Asio destroyed uncalled, because the context goes.
+    void abandoned() noexcept;
+
+    [[nodiscard]] asio::cancellation_slot slot() noexcept { return signal_.slot(); }
+    [[nodiscard]] asio::any_io_executor underlying_executor() const;
+    [[nodiscard]] bool was_abandoned() const noexcept { return abandoned_; }
+    [[nodiscard]] bool stop_requested() const noexcept { return token_.stop_requested(); }
+
+private:
+    struct on_stop {
+        operation* self;
+        void operator()() const noexcept
+        {
+            const auto emit = [s = self] {
+                if (!s->completed_)
+                    s->signal_.emit(asio::cancellation_type::terminal);
+            };
+            self->execute(emit, caller::stop);
+        }
+    };
+    struct pending {
+        virtual void run() = 0;
+        virtual ~pending() = default;
+        pending* next = nullptr;
+    };
+    template <class F>
+    struct pending_function final : pending {
+        explicit pending_function(F g) : f(std::move(g)) {}
+        void run() override { std::move(f)(); }
+        F f;
+    };
+
+    static void resume_task(job* j) noexcept { tandem::resume(static_cast<operation*>(j)->handle_); }
+
+    template <class F>
+    bool enter_or_leave_behind(F& f, caller from)
+    {
+        lock();
+        if (!std::exchange(taken_, true)) {
+            unlock();
+            return true;
+        }
+        unlock();
+        auto node = std::make_unique<pending_function<std::remove_cvref_t<F>>>(std::move(f));
+        hand_over(std::move(node), from);
+        return false;
+    }
+    void hand_over(std::unique_ptr<pending> node, caller from);
+    bool run_pending();
+    void leave(caller from);
+    bool leave_after_initiation();
+    void drop_pending() noexcept;
+    void lock() noexcept
+    {
+        while (locked_.exchange(true, std::memory_order_acquire))
+            cpu_relax(); // held for a few instructions, and seldom contended
+    }
+    void unlock() noexcept { locked_.store(false, std::memory_order_release); }
+
+    std::coroutine_handle<> handle_;
+    context* context_ = nullptr;
+    stop_token token_;
+    asio::cancellation_signal signal_;
+    std::optional<stop_callback<on_stop>> stop_callback_;
+    pending* first_ = nullptr; // guarded by locked_, as is last_ and taken_
+    pending* last_ = nullptr;
+    std::atomic<bool> locked_{false};
+    bool taken_ = true; // the strand begins taken, by the initiation
+    bool completed_ = false; // in the strand
+    bool abandoned_ = false;
+};
+
+/// The associated executor of the operation's handlers: its strand.
+template <bool Blocking>
+class operation_executor {
+public:
+    explicit operation_executor(operation& o) noexcept : operation_(&o) {}
+
+    template <class F>
+    void execute(F&& f) const
+    {
+        if constexpr (Blocking)
+            operation_->execute(std::decay_t<F>(std::forward<F>(f)));
+        else
+            asio::post(operation_->underlying_executor(),
+                [o = operation_, g = std::decay_t<F>(std::forward<F>(f))]() mutable { o->execute(std::move(g)); });
+    }
+
+    asio::execution_context& query(asio::execution::context_t) const { return asio::query(operation_->underlying_executor(), asio::execution::context); }
+    static constexpr auto query(asio::execution::blocking_t) noexcept
+    {
+        if constexpr (Blocking)
+            return asio::execution::blocking_t(asio::execution::blocking.possibly);
+        else
+            return asio::execution::blocking_t(asio::execution::blocking.never);
+    }
+    [[nodiscard]] operation_executor<false> require(asio::execution::blocking_t::never_t) const noexcept { return operation_executor<false>(*operation_); }
+    [[nodiscard]] operation_executor<true> require(asio::execution::blocking_t::possibly_t) const noexcept { return operation_executor<true>(*operation_); }
+
+    friend bool operator==(const operation_executor&, const operation_executor&) noexcept = default;
+
+private:
+    operation* operation_;
+};
+
+} // namespace tandem::detail

@@ -1,0 +1,175 @@
+#pragma once
+
+#include <tandem/io/detail/operation.hpp>
+
+#include <asio/async_result.hpp>
+#include <asio/error.hpp>
+#include <asio/error_code.hpp>
+#include <asio/system_error.hpp>
+
+#include <concepts>
+#include <coroutine>
+#include <exception>
+#include <optional>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace tandem {
+
+/// The completion token that makes any Asio operation awaitable in a task: `co_await socket.async_read_some(buffer, use_task)`.
+///
+/// Gives what the operation's handler would get: nothing, the one value, or a std::tuple of several; a leading error_code or
+/// std::exception_ptr is thrown instead (asio::system_error, or as it was thrown). `asio::as_tuple(use_task)` gives error codes.
+/// Cancellation: when the task is asked to stop the operation is cancelled, and the await throws operation_cancelled; safe from any
+/// thread at any moment, composed operations included: everything that happens to an operation goes through a strand of its own.
+/// The task resumes on its own context, wherever the operation completed. If the operation's context is destroyed first the await
+/// throws operation_cancelled. Lifetime: the buffers must outlive the await. Cost: no allocation by Tandem.
+struct use_task_t {
+    constexpr use_task_t() noexcept = default;
+
+    /// An executor like `Inner` whose I/O objects use this token when none is given.
+    template <class Inner>
+    struct executor_with_default : Inner {
+        using default_completion_token_type = use_task_t;
+        executor_with_default(const Inner& ex) noexcept : Inner(ex) {} // NOLINT: implicit, as Asio's own
+        template <class Other>
+            requires(!std::same_as<Other, executor_with_default> && std::convertible_to<Other, Inner>)
+        executor_with_default(const Other& ex) noexcept : Inner(ex) // NOLINT
+        {
+        }
+    };
+    /// The type of an I/O object that does so: `use_task_t::as_default_on_t<asio::ip::tcp::socket>`.
+    template <class T>
+    using as_default_on_t = typename T::template rebind_executor<executor_with_default<typename T::executor_type>>::other;
+    /// Makes an I/O object one that does so.
+    template <class T>
+    static auto as_default_on(T&& object)
+    {
+        return as_default_on_t<std::decay_t<T>>(std::forward<T>(object));
+    }
+};
+inline constexpr use_task_t use_task;
+
+namespace detail {
+
+/// Nothing, the one value, or the tuple.
+template <class... T>
+auto unwrap(std::tuple<T...>&& t)
+{
+    if constexpr (sizeof...(T) == 1)
+        return std::get<0>(std::move(t));
+    else if constexpr (sizeof...(T) > 1)
+        return std::move(t);
+}
+
+/// What awaiting gives, from what the handler got.
+template <class... T>
+auto take_result(std::tuple<T...>&& t, const operation&)
+{
+    return unwrap(std::move(t));
+}
+template <class... T>
+auto take_result(std::tuple<asio::error_code, T...>&& t, const operation& o)
+{
+    if (const asio::error_code ec = std::get<0>(t)) {
+        if (ec == asio::error::operation_aborted && o.stop_requested())
+            throw operation_cancelled("an Asio operation was cancelled because its task was asked to stop");
+        throw asio::system_error(ec);
+    }
+    return std::apply([](asio::error_code&, auto&... rest) { return unwrap(std::tuple<T...>(std::move(rest)...)); }, t);
+}
+template <class... T>
+auto take_result(std::tuple<std::exception_ptr, T...>&& t, const operation&)
+{
+    if (std::get<0>(t))
+        std::rethrow_exception(std::get<0>(std::move(t)));
+    return std::apply([](std::exception_ptr&, auto&... rest) { return unwrap(std::tuple<T...>(std::move(rest)...)); }, t);
+}
+
+/// An operation with room for what its handler gets.
+template <class... Args>
+struct operation_state : operation {
+    std::optional<std::tuple<std::decay_t<Args>...>> result;
+};
+
+/// The completion handler: called once by Asio, or destroyed uncalled.
+template <class... Args>
+class operation_handler {
+public:
+    using executor_type = operation_executor<true>;
+    using cancellation_slot_type = asio::cancellation_slot;
+
+    explicit operation_handler(operation_state<Args...>& s) noexcept : state_(&s) {}
+    operation_handler(operation_handler&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
+    operation_handler& operator=(operation_handler&&) = delete;
+    ~operation_handler()
+    {
+        if (state_)
+            state_->abandoned();
+    }
+
+    [[nodiscard]] executor_type get_executor() const noexcept { return executor_type(*state_); }
+    [[nodiscard]] cancellation_slot_type get_cancellation_slot() const noexcept { return state_->slot(); }
+
+    void operator()(Args... args)
+    {
+        operation_state<Args...>* const s = std::exchange(state_, nullptr);
+        s->result.emplace(std::move(args)...);
+        s->completed();
+    }
+
+private:
+    operation_state<Args...>* state_;
+};
+
+/// What an Asio operation with `use_task` returns: starts when it is awaited.
+template <class Initiation, class InitArgs, class... Args>
+class [[nodiscard("the operation starts when you co_await it")]] asio_operation {
+public:
+    asio_operation(Initiation&& i, InitArgs&& a) : initiation_(std::move(i)), arguments_(std::move(a)) {}
+
+    struct awaiter {
+        [[nodiscard]] static constexpr bool await_ready() noexcept { return false; }
+
+        template <class Promise>
+        bool await_suspend(std::coroutine_handle<Promise> h)
+        {
+            return state.start(h, environment_of(h), [this] {
+                std::apply([this](auto&&... a) { std::move(owner.initiation_)(operation_handler<Args...>(state), std::move(a)...); }, std::move(owner.arguments_));
+            });
+        }
+
+        auto await_resume()
+        {
+            if (state.was_abandoned())
+                throw operation_cancelled("an Asio operation was cancelled because its execution context ended");
+            return take_result(std::move(*state.result), state);
+        }
+
+        asio_operation& owner;
+        operation_state<Args...> state;
+    };
+
+    awaiter operator co_await() && noexcept { return {*this, {}}; }
+
+private:
+    Initiation initiation_;
+    InitArgs arguments_;
+};
+
+} // namespace detail
+
+} // namespace tandem
+
+template <class R, class... Args>
+class asio::async_result<tandem::use_task_t, R(Args...)> {
+public:
+    template <class Initiation, class... InitArgs>
+    static auto initiate(Initiation&& initiation, tandem::use_task_t, InitArgs&&... args)
+    {
+        using arguments = std::tuple<std::decay_t<InitArgs>...>;
+        return tandem::detail::asio_operation<std::decay_t<Initiation>, arguments, Args...>(
+            std::forward<Initiation>(initiation), arguments(std::forward<InitArgs>(args)...));
+    }
+};

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <tandem/base/outcome.hpp>
+#include <tandem/sync/one_shot_event.hpp>
+#include <tandem/task/context.hpp>
+#include <tandem/task/frame_memory.hpp>
+#include <tandem/task/job.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <utility>
+
+namespace tandem::detail {
+
+/// What a call and its handle share: the work (a job), what came of it, and the way to stop it. Held by count: one for the work
+/// until it has ended, one for the handle until it is dropped.
+class result_state_base : public job {
+public:
+    static void* operator new(std::size_t size) { return frame_allocate(size); }
+    static void operator delete(void* p, std::size_t size) noexcept { frame_free(p, size); }
+
+    void add_reference() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
+    void release() noexcept
+    {
+        // acq_rel: whoever destroys it comes after everybody's last use. The load saves the exchange when we are the last anyway.
+        if (references_.load(std::memory_order_acquire) == 1 || references_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+            delete this;
+    }
+
+    /// Blocks until ready; throws would_deadlock when this thread would itself have to run the work.
+    void wait();
+    [[nodiscard]] bool wait_until(std::int64_t steady_ns);
+
+    /// Somebody has looked at the error, so it is not lost.
+    void mark_seen() noexcept { seen_ = true; }
+
+    one_shot_event ready;
+    environment env;
+
+protected:
+    result_state_base(job::function* run, context& home, stop_token parent) noexcept
+        : job(run), env(home, parent), on_scheduler_(home.work_stealing() != nullptr)
+    {
+    }
+    virtual ~result_state_base() = default;
+
+    /// In the destructor of the one that holds the outcome: an error that nobody saw goes to the sink.
+    void report_if_unseen(const std::exception_ptr& error) noexcept;
+    /// Keeps the sink of the context, which the handle may outlive. By the work, when it failed.
+    void keep_sink() noexcept
+    {
+        sink_ = &env.ctx->unhandled();
+        sink_->add_reference();
+    }
+
+private:
+    bool run_here_if_next() noexcept;
+    void refuse_deadlock(const char* verb) const;
+
+    const bool on_scheduler_; // then env.ctx may be gone as soon as the work has ended, and is not to be touched by the handle
+    std::atomic<int> references_{2};
+    bool seen_ = false; // by the work before `ready`, by the handle's owner after
+    error_sink* sink_ = nullptr;
+};
+
+template <class R>
+class result_state : public result_state_base {
+public:
+    outcome<R> result;
+
+protected:
+    using result_state_base::result_state_base;
+    ~result_state() override
+    {
+        if (result.has_error())
+            report_if_unseen(result.error());
+    }
+
+    /// As the work's last step but the release.
+    void set_ready() noexcept
+    {
+        if (result.has_error())
+            keep_sink();
+        ready.set();
+    }
+};
+
+} // namespace tandem::detail

@@ -1,0 +1,199 @@
+#pragma once
+
+#include <tandem/pool/args.hpp>
+#include <tandem/pool/detail/result_state.hpp>
+#include <tandem/task/awaitable.hpp>
+#include <tandem/trace/observer.hpp>
+
+#include <coroutine>
+#include <functional>
+#include <optional>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace tandem::detail {
+
+/// A function and its arguments, kept until it is called, as copies.
+template <class F, class Tuple>
+struct bound_call {
+    using raw_result = typename apply_result<F, Tuple>::type;
+
+    decltype(auto) operator()() { return std::apply(std::move(f), std::move(arguments)); }
+
+    F f;
+    Tuple arguments;
+};
+
+/// A task that is there already, as a call.
+template <class T>
+struct bound_task {
+    using raw_result = task<T>;
+    task<T> operator()() { return std::move(t); }
+    task<T> t;
+};
+
+template <class R>
+struct call_value {
+    using type = R;
+    static constexpr bool is_coroutine = false;
+};
+template <awaitable A>
+struct call_value<A> {
+    using type = await_result_t<A>;
+    static constexpr bool is_coroutine = true;
+};
+
+/// What the call gives in the end: a function's result, or what its task gives.
+template <class Call>
+using call_value_t = typename call_value<typename Call::raw_result>::type;
+
+/// Nothing follows the call.
+struct no_sequel {
+    template <class R>
+    void operator()(outcome<R>&, result_state_base&) noexcept
+    {
+    }
+};
+
+/// A piece of root work: calls `Call`, awaits it if it gives a task, hands the outcome to `Sequel`, and makes the handle ready.
+///
+/// `Owner` is told when the work begins and when it has ended: `void begun() noexcept` and `void ended() noexcept`; it lives as long
+/// as the handle. The call, its arguments and its frame are destroyed before the handle becomes ready.
+template <class Call, class Sequel, class Owner>
+class work final : public result_state<call_value_t<Call>>, private completion {
+    using R = call_value_t<Call>;
+    using base = result_state<R>;
+    static constexpr bool is_coroutine = call_value<typename Call::raw_result>::is_coroutine;
+
+public:
+    using value_type = R;
+
+    work(Call&& c, Sequel&& s, Owner o, context& home, stop_token parent)
+        : base(&run, home, parent), completion(&task_ended), owner_(std::move(o)), sequel_(std::move(s)), call_(std::move(c))
+    {
+    }
+
+    /// Just before the work is queued, when nothing can fail any more.
+    void attach()
+    {
+        if constexpr (requires { sequel_.attach(*this); })
+            sequel_.attach(*this);
+    }
+
+private:
+    struct nothing {};
+    template <class T>
+    struct task_holder {
+        using type = std::optional<task_for<T>>;
+    };
+    template <class T>
+        requires(!is_coroutine)
+    struct task_holder<T> {
+        using type = nothing;
+    };
+
+    static void run(job* j) noexcept
+    {
+        auto* const self = static_cast<work*>(static_cast<result_state_base*>(j));
+        self->owner_.begun();
+        if (self->env.stop.stop_requested()) {
+            self->base::result.set_error(std::make_exception_ptr(operation_cancelled("the call was cancelled before it began")));
+            self->end();
+        }
+        else if constexpr (is_coroutine) {
+            try {
+                self->task_.emplace(as_task((*self->call_)()));
+            }
+            catch (...) {
+                self->base::result.set_error(std::current_exception());
+                self->end();
+                return;
+            }
+            tandem::resume(task_access::prepare(*self->task_, self->env, *self));
+        }
+        else {
+            capture(self->base::result, *self->call_);
+            self->end();
+        }
+    }
+
+    static std::coroutine_handle<> task_ended(completion* c) noexcept
+    {
+        auto* const self = static_cast<work*>(c);
+        if constexpr (is_coroutine) {
+            capture(self->base::result, [self]() -> R { return task_access::take(*self->task_); });
+            self->task_.reset();
+        }
+        self->end();
+        return std::noop_coroutine();
+    }
+
+    void end() noexcept
+    {
+        call_.reset();
+        this->env.stop.leave_parent(); // the handle may outlive the pool
+        sequel_(base::result, *this);
+        if (observer* const o = current_observer())
+            o->task_finished(this, base::result.error());
+        Owner owner = owner_;
+        base::set_ready();
+        base::release();
+        owner.ended(); // last: with it the pool may be joined
+    }
+
+    Owner owner_;
+    [[no_unique_address]] Sequel sequel_;
+    std::optional<Call> call_;
+    [[no_unique_address]] typename task_holder<typename Call::raw_result>::type task_;
+};
+
+/// Calls the user's callbacks with the outcome; what they throw goes to the sink.
+template <class Callback, class ErrorCallback>
+struct callback_sequel {
+    Callback on_value;
+    ErrorCallback on_error;
+
+    template <class R>
+    void operator()(outcome<R>& o, result_state_base& state) noexcept
+    {
+        try {
+            if (o.has_value()) {
+                if constexpr (std::is_void_v<R>)
+                    std::invoke(on_value);
+                else if constexpr (std::is_invocable_v<Callback&, const std::remove_reference_t<R>&>)
+                    std::invoke(on_value, std::as_const(*o));
+                else
+                    std::invoke(on_value, *o);
+            }
+            else if constexpr (std::is_invocable_v<ErrorCallback&, std::exception_ptr>) {
+                state.mark_seen();
+                std::invoke(on_error, o.error());
+            }
+        }
+        catch (...) {
+            state.env.ctx->unhandled().report(std::current_exception());
+        }
+    }
+};
+
+/// In place of an error callback.
+struct no_error_callback {};
+
+/// A function object that takes the value (or nothing, for void): a callback. Anything else is an Asio completion token.
+template <class C, class R>
+inline constexpr bool is_callback = std::is_invocable_v<C&, const std::remove_reference_t<R>&> || std::is_invocable_v<C&, R&>;
+template <class C>
+inline constexpr bool is_callback<C, void> = std::is_invocable_v<C&>;
+
+/// False for a null function pointer, an empty std::function and the like.
+template <class F>
+bool is_callable(const F& f) noexcept
+{
+    if constexpr (std::is_pointer_v<F> || std::is_member_pointer_v<F> || requires(std::function<void()>& e) { f.target_type(); static_cast<bool>(f); })
+        return static_cast<bool>(f);
+    else
+        return true;
+}
+
+} // namespace tandem::detail

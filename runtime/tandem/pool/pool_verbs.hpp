@@ -1,0 +1,334 @@
+#pragma once
+
+#include <tandem/combine/map.hpp>
+#include <tandem/pool/args.hpp>
+#include <tandem/pool/async_result.hpp>
+#include <tandem/pool/detail/work.hpp>
+#include <tandem/pool/imap.hpp>
+#include <tandem/pool/options.hpp>
+
+#include <asio/async_result.hpp>
+
+#include <concepts>
+#include <exception>
+#include <optional>
+#include <ranges>
+#include <stdexcept>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace tandem {
+
+namespace detail {
+
+/// The sequel that completes an Asio handler; defined in <tandem/io/completion_token.hpp>, which a program that passes completion
+/// tokens to a pool includes.
+template <class Handler>
+struct handler_sequel;
+
+template <class R>
+struct completion_signature {
+    using type = void(std::exception_ptr, R);
+};
+template <>
+struct completion_signature<void> {
+    using type = void(std::exception_ptr);
+};
+
+/// A function that takes a tuple, from one that takes its elements.
+template <class F>
+struct unpacking {
+    F f;
+    template <class Tuple>
+    decltype(auto) operator()(Tuple&& t)
+        requires requires { std::apply(f, std::forward<Tuple>(t)); }
+    {
+        return std::apply(f, std::forward<Tuple>(t));
+    }
+};
+
+template <class F, class Range>
+concept maps_over = std::ranges::input_range<Range> && map_function<F, std::ranges::range_reference_t<Range>>;
+/// Submits a call to `launcher` and completes an Asio completion token with what comes of it.
+template <class Launcher, class Call, class Token>
+auto launch_with_token(Launcher& launcher, const char* verb, Call&& call, Token&& token)
+{
+    using signature = typename completion_signature<call_value_t<std::decay_t<Call>>>::type;
+    static_assert(asio::completion_token_for<std::decay_t<Token>, signature>,
+        "the last argument must be a callback that takes the result, or an Asio completion token for void(std::exception_ptr, R)");
+    return asio::async_initiate<Token, signature>(
+        [](auto handler, Launcher* l, const char* v, std::decay_t<Call> c) {
+            l->launch(v, std::move(c), handler_sequel<decltype(handler)>(std::move(handler), *l));
+        },
+        token, &launcher, verb, std::forward<Call>(call));
+}
+
+inline map_settings settings_of(map_options& o) noexcept
+{
+    return {.concurrency = o.concurrency, .chunk = o.chunk, .progress = o.progress ? &o.progress : nullptr};
+}
+
+/// map_async copies the items and hands each to `f` as an lvalue of its own.
+template <class Range>
+using owned_items = std::ranges::owning_view<std::vector<std::ranges::range_value_t<Range>>>;
+
+} // namespace detail
+
+/// The verbs of Python's `Pool`, over a backend `Pool` that derives from this: the same for every kind of pool.
+///
+/// Functions may be plain functions, lambdas, member functions or coroutine functions (returning `task<R>`); a coroutine is awaited,
+/// and R is its result. A call owns copies of its function and arguments until it has ended; pass `std::ref(x)` for a reference.
+///
+/// Errors, of every verb: pool_closed after `close` (from outside; what runs in the pool may still submit) or `terminate`;
+/// std::invalid_argument for an empty function or an option out of range. What a function throws comes out of `get`, or of the
+/// blocking verb, as it was thrown; operation_cancelled when the pool terminated first.
+/// Callbacks run in the pool, before the handle becomes ready, under no lock, and may use the pool; what they throw goes to the
+/// `unhandled` hook. Thread safety: every verb from any thread.
+template <class Pool>
+class pool_verbs {
+    template <class F, class Tuple>
+    struct call_of;
+
+public:
+    /// Calls `f(a...)` in the pool and blocks for the result. On a worker of the pool it just calls.
+    template <class F, class... A>
+    decltype(auto) apply(F&& f, A&&... a)
+    {
+        return call_of<F, std::tuple<std::unwrap_ref_decay_t<A>...>>::blocking(self(), std::forward<F>(f), {std::forward<A>(a)...});
+    }
+    template <class F, class... A>
+    decltype(auto) apply(F&& f, args_t<A...> a)
+    {
+        return call_of<F, typename args_t<A...>::tuple>::blocking(self(), std::forward<F>(f), std::move(a.values));
+    }
+
+    /// Calls `f(a...)` in the pool; the handle gives the result.
+    template <class F, class... A>
+    auto apply_async(F&& f, args_t<A...> a = {})
+    {
+        return submit("apply_async", bind(std::forward<F>(f), std::move(a)), detail::no_sequel{});
+    }
+
+    /// The same, and then `then(result)`, or `then()` when the result is void; or `on_error(std::exception_ptr)` when the call fails. The
+    /// result is passed as a const reference if `then` takes one.
+    template <class F, class... A, class Callback, class ErrorCallback = detail::no_error_callback>
+        requires detail::is_callback<Callback, detail::call_value_t<detail::bound_call<std::decay_t<F>, typename args_t<A...>::tuple>>>
+    auto apply_async(F&& f, args_t<A...> a, Callback then, ErrorCallback on_error = {})
+    {
+        require_callable("apply_async", "callback", then);
+        static_assert(std::is_same_v<ErrorCallback, detail::no_error_callback> || std::is_invocable_v<ErrorCallback&, std::exception_ptr>,
+            "apply_async: the error callback must be callable with a std::exception_ptr");
+        require_callable("apply_async", "error callback", on_error);
+        return submit("apply_async", bind(std::forward<F>(f), std::move(a)),
+            detail::callback_sequel<Callback, ErrorCallback>{std::move(then), std::move(on_error)});
+    }
+
+    /// The same with any Asio completion token of signature void(std::exception_ptr, R), or void(std::exception_ptr) for void: returns
+    /// what the token says. The handler runs on its associated executor, by default in the pool; its cancellation slot
+    /// cancels the call. Needs <tandem/io/completion_token.hpp>.
+    template <class F, class... A, class Token>
+        requires(!detail::is_callback<std::decay_t<Token>, detail::call_value_t<detail::bound_call<std::decay_t<F>, typename args_t<A...>::tuple>>>)
+    auto apply_async(F&& f, args_t<A...> a, Token&& token)
+    {
+        return detail::launch_with_token(self(), "apply_async", bind(std::forward<F>(f), std::move(a)), std::forward<Token>(token));
+    }
+
+    /// As `apply_async`, but gives nothing, at once, when `queue_limit` calls are waiting.
+    template <class F, class... A>
+    auto try_apply_async(F&& f, args_t<A...> a = {})
+    {
+        return self().try_launch("try_apply_async", bind(std::forward<F>(f), std::move(a)), detail::no_sequel{});
+    }
+
+    /// Applies `f` to every item and blocks for the std::vector of the results, in order (nothing when `f` returns void). The first
+    /// exception stops the rest and is rethrown once every call that had begun has ended.
+    ///
+    /// Plain functions: the workers claim chunks, and on a pool of two and more the calling thread works along in the place of one,
+    /// unless the pool has an initializer. Coroutine functions: all items are under way at once, or `options.concurrency` of them.
+    template <class Range, class F>
+    auto map(F&& f, Range&& range, map_options options = {})
+    {
+        static_assert(detail::maps_over<std::decay_t<F>, Range>, "map(f, range): f must be callable with an item of the range");
+        check_map("map", f, options);
+        return self().run_map("map", std::decay_t<F>(std::forward<F>(f)), std::forward<Range>(range), std::move(options));
+    }
+    /// As `map` with a range of tuples, each unpacked into the arguments of `f`.
+    template <class Range, class F>
+    auto starmap(F&& f, Range&& range, map_options options = {})
+    {
+        using star = detail::unpacking<std::decay_t<F>>;
+        static_assert(detail::maps_over<star, Range>, "starmap(f, range): f must be callable with the elements of a tuple of the range");
+        check_map("starmap", f, options);
+        return self().run_map("starmap", star{std::forward<F>(f)}, std::forward<Range>(range), std::move(options));
+    }
+
+    /// As `map`, at once giving a handle on the std::vector of results. The items are copied, or moved from an rvalue range.
+    template <class Range, class F>
+    auto map_async(F&& f, Range&& range, map_options options = {})
+    {
+        return submit("map_async", bind_map<std::decay_t<F>>("map_async", std::forward<F>(f), std::forward<Range>(range), std::move(options)),
+            detail::no_sequel{});
+    }
+    template <class Range, class F, class Callback, class ErrorCallback = detail::no_error_callback>
+    auto map_async(F&& f, Range&& range, map_options options, Callback then, ErrorCallback on_error = {})
+    {
+        return submit("map_async", bind_map<std::decay_t<F>>("map_async", std::forward<F>(f), std::forward<Range>(range), std::move(options)),
+            detail::callback_sequel<Callback, ErrorCallback>{std::move(then), std::move(on_error)});
+    }
+    template <class Range, class F, class Callback, class ErrorCallback = detail::no_error_callback>
+        requires(!std::convertible_to<Callback, map_options>)
+    auto map_async(F&& f, Range&& range, Callback then, ErrorCallback on_error = {})
+    {
+        return map_async(std::forward<F>(f), std::forward<Range>(range), map_options{}, std::move(then), std::move(on_error));
+    }
+    template <class Range, class F>
+    auto starmap_async(F&& f, Range&& range, map_options options = {})
+    {
+        using star = detail::unpacking<std::decay_t<F>>;
+        return submit("starmap_async", bind_map<star>("starmap_async", star{std::forward<F>(f)}, std::forward<Range>(range), std::move(options)),
+            detail::no_sequel{});
+    }
+    template <class Range, class F, class Callback, class ErrorCallback = detail::no_error_callback>
+        requires(!std::convertible_to<Callback, map_options>)
+    auto starmap_async(F&& f, Range&& range, Callback then, ErrorCallback on_error = {})
+    {
+        using star = detail::unpacking<std::decay_t<F>>;
+        return map_async(star{std::forward<F>(f)}, std::forward<Range>(range), map_options{}, std::move(then), std::move(on_error));
+    }
+
+    /// Applies `f` to the items lazily: results come one by one, in the range's order, while at most `options.window` items have been
+    /// read but not given out. The range is read on the thread that asks for results; an lvalue range must outlive them.
+    template <class Range, class F>
+    auto imap(F&& f, Range&& range, imap_options options = {})
+    {
+        return make_imap("imap", true, std::forward<F>(f), std::forward<Range>(range), options);
+    }
+    /// The same in the order in which results become ready.
+    template <class Range, class F>
+    auto imap_unordered(F&& f, Range&& range, imap_options options = {})
+    {
+        return make_imap("imap_unordered", false, std::forward<F>(f), std::forward<Range>(range), options);
+    }
+
+private:
+    friend Pool;
+    pool_verbs() = default;
+
+    Pool& self() noexcept { return static_cast<Pool&>(*this); }
+
+    template <class F>
+    static void require_callable(const char* verb, const char* what, const F& f)
+    {
+        if (!detail::is_callable(f))
+            throw std::invalid_argument(std::string(verb) + ": the " + what + " is empty");
+    }
+
+    static void require_in_range(const char* verb, const char* option, std::size_t value, std::size_t least)
+    {
+        // The upper bound catches a negative number that became unsigned.
+        if (value < least || value > static_cast<std::size_t>(PTRDIFF_MAX))
+            throw std::invalid_argument(std::string(verb) + ": " + option + " must be at least " + std::to_string(least) + ", not " +
+                                        std::to_string(static_cast<std::ptrdiff_t>(value)));
+    }
+
+    template <class F>
+    static void check_map(const char* verb, const F& f, const map_options& o)
+    {
+        require_callable(verb, "function", f);
+        require_in_range(verb, "chunk", o.chunk, 0);
+        require_in_range(verb, "concurrency", o.concurrency, 0);
+    }
+
+    template <class F, class Tuple>
+    struct call_of {
+        using bound = detail::bound_call<std::decay_t<F>, Tuple>;
+        static_assert(detail::is_applicable<std::decay_t<F>, Tuple>,
+            "apply(f, a...): f must be callable with copies of the arguments; pass std::ref(x) where it takes a non-const reference");
+
+        template <class G>
+        static detail::call_value_t<bound> blocking(Pool& p, G&& f, Tuple a)
+        {
+            require_callable("apply", "function", f);
+            bound b{std::forward<G>(f), std::move(a)};
+            if constexpr (!detail::call_value<typename bound::raw_result>::is_coroutine)
+                if (p.on_worker()) {
+                    // Already where the call would run: no queue, no second thread, no deadlock.
+                    p.check_open("apply");
+                    return b();
+                }
+            return p.launch("apply", std::move(b), detail::no_sequel{}).get();
+        }
+    };
+
+    template <class F, class... A>
+    static auto bind(F&& f, args_t<A...>&& a)
+    {
+        using tuple = typename args_t<A...>::tuple;
+        static_assert(detail::is_applicable<std::decay_t<F>, tuple>,
+            "apply_async(f, args(a...)): f must be callable with copies of the arguments; pass std::ref(x) where it takes a non-const reference");
+        require_callable("apply_async", "function", f);
+        return detail::bound_call<std::decay_t<F>, tuple>{std::forward<F>(f), std::move(a.values)};
+    }
+
+    /// A map that owns its items, as a call that gives a task.
+    template <class F, class View>
+    struct owned_map {
+        using raw_result = decltype(detail::map_view(std::declval<View>(), std::declval<F>(), detail::map_settings{}));
+        raw_result operator()()
+        {
+            // `options` stays where it is until the map has ended: it is part of the call.
+            return detail::map_view(std::move(items), std::move(f), detail::settings_of(options));
+        }
+
+        F f;
+        View items;
+        map_options options;
+    };
+
+    template <class F, class Range, class G>
+    static auto bind_map(const char* verb, G&& f, Range&& range, map_options options)
+    {
+        using view = detail::owned_items<Range>;
+        static_assert(detail::maps_over<F, view>, "map_async(f, range): f must be callable with a copy of an item of the range, as an lvalue");
+        check_map(verb, f, options);
+        std::vector<std::ranges::range_value_t<Range>> items;
+        if constexpr (std::is_same_v<std::remove_cvref_t<Range>, decltype(items)>)
+            items = std::forward<Range>(range);
+        else {
+            if constexpr (std::ranges::sized_range<Range>)
+                items.reserve(std::ranges::size(range));
+            for (auto&& i : range) {
+                if constexpr (std::is_lvalue_reference_v<Range> || std::ranges::view<std::remove_cvref_t<Range>>)
+                    items.emplace_back(std::forward<decltype(i)>(i));
+                else
+                    items.emplace_back(std::move(i));
+            }
+        }
+        return owned_map<F, view>{std::forward<G>(f), view(std::move(items)), std::move(options)};
+    }
+
+    template <class Call, class Sequel>
+    auto submit(const char* verb, Call&& c, Sequel&& s)
+    {
+        return self().launch(verb, std::forward<Call>(c), std::forward<Sequel>(s));
+    }
+
+    template <class F, class Range>
+    auto make_imap(const char* verb, bool ordered, F&& f, Range&& range, imap_options o)
+    {
+        using view = std::views::all_t<Range>;
+        static_assert(detail::maps_over<std::decay_t<F>, view>, "imap(f, range): f must be callable with an item of the range");
+        require_callable(verb, "function", f);
+        require_in_range(verb, "chunk", o.chunk, 1);
+        if (o.window == 0)
+            o.window = 4 * self().size() * o.chunk;
+        require_in_range(verb, "window", o.window, o.chunk);
+        self().check_open(verb);
+        return detail::make_imap<std::decay_t<F>, view>(self(), verb, ordered, std::forward<F>(f), std::views::all(std::forward<Range>(range)), o);
+    }
+};
+
+} // namespace tandem

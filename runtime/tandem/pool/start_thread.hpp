@@ -1,0 +1,69 @@
+#pragma once
+
+#include <tandem/pool/args.hpp>
+#include <tandem/pool/async_result.hpp>
+#include <tandem/pool/detail/work.hpp>
+#include <tandem/task/sync_wait.hpp>
+
+#include <memory>
+#include <stdexcept>
+#include <type_traits>
+#include <utility>
+
+namespace tandem {
+
+namespace detail {
+
+/// Starts a thread that runs `first` and then the loop until it is finished. Throws std::system_error when there is no thread to be had.
+void run_on_new_thread(std::shared_ptr<run_loop> loop, job& first);
+
+struct thread_ticket {
+    void begun() const noexcept {}
+    void ended() const noexcept { loop->finish(); }
+    std::shared_ptr<run_loop> loop;
+};
+
+template <class F, class... A, class Sequel>
+auto launch_thread(F&& f, args_t<A...>&& a, Sequel s)
+{
+    using tuple = typename args_t<A...>::tuple;
+    static_assert(is_applicable<std::decay_t<F>, tuple>,
+        "start_thread(f, args(a...)): f must be callable with copies of the arguments; pass std::ref(x) where it takes a non-const reference");
+    if (!is_callable(f))
+        throw std::invalid_argument("start_thread: the function is empty");
+    using call = bound_call<std::decay_t<F>, tuple>;
+    using work = detail::work<call, Sequel, thread_ticket>;
+    auto loop = std::make_shared<run_loop>();
+    auto* const w = new work(call{std::forward<F>(f), std::move(a.values)}, std::move(s), thread_ticket{loop}, *loop, stop_token{});
+    auto handle = make_async_result(static_cast<result_state<typename work::value_type>*>(w));
+    try {
+        run_on_new_thread(std::move(loop), *w);
+    }
+    catch (...) {
+        w->release();
+        throw;
+    }
+    return handle;
+}
+
+} // namespace detail
+
+/// Runs `f(a...)` on a thread of its own, as Python's `threading.Thread`: for the odd job that would keep a worker of a pool for long.
+///
+/// Returns the handle. Dropping it detaches: the thread runs on, and the program waits for it before it ends. `f` may be a coroutine
+/// function: its steps run on that thread. Errors: std::system_error when no thread can be had; std::invalid_argument for
+/// an empty function. Cost: a thread.
+template <class F, class... A>
+auto start_thread(F&& f, args_t<A...> a = {})
+{
+    return detail::launch_thread(std::forward<F>(f), std::move(a), detail::no_sequel{});
+}
+/// The same, and then `then(result)`, or `then()` for void, or `on_error(std::exception_ptr)`, on that thread.
+template <class F, class... A, class Callback, class ErrorCallback = detail::no_error_callback>
+    requires detail::is_callback<Callback, detail::call_value_t<detail::bound_call<std::decay_t<F>, typename args_t<A...>::tuple>>>
+auto start_thread(F&& f, args_t<A...> a, Callback then, ErrorCallback on_error = {})
+{
+    return detail::launch_thread(std::forward<F>(f), std::move(a), detail::callback_sequel<Callback, ErrorCallback>{std::move(then), std::move(on_error)});
+}
+
+} // namespace tandem

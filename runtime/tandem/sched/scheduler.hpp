@@ -1,0 +1,160 @@
+#pragma once
+
+#include <tandem/base/asio_fwd.hpp>
+#include <tandem/base/unique_function.hpp>
+#include <tandem/sched/detail/injection_queue.hpp>
+#include <tandem/sched/detail/work_deque.hpp>
+#include <tandem/task/blocking.hpp>
+#include <tandem/task/context.hpp>
+
+#include <atomic>
+#include <coroutine>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+
+namespace tandem {
+
+class scheduler;
+
+/// A worker's slot: its queues and counters. Bound to one thread of the asio::thread_pool for that thread's whole life.
+class alignas(cache_line) worker final : public thread_host {
+public:
+    worker(scheduler& s, std::size_t index) noexcept : owner_(&s), index_(index), random_(index * 0x9e3779b97f4a7c15u + 1) {}
+
+    [[nodiscard]] scheduler& owner() const noexcept { return *owner_; }
+    [[nodiscard]] std::size_t index() const noexcept { return index_; }
+
+    /// The forks of coroutines that run here: newest first for the owner, oldest first for thieves.
+    detail::work_deque forks;
+    /// What was spawned, or became ready, here: oldest first for everybody.
+    detail::work_deque spawns;
+
+    /// Counts one step that did not go through the scheduler's loop. True, seldom, when the loop is overdue: then queue the next step
+    /// instead of running it inline, so that Asio gets its turn.
+    [[nodiscard]] bool overdue() noexcept { return TANDEM_UNLIKELY(--steps_left_ <= 0) && slice_over(); }
+    /// Says that the running step knows itself to be long: the loop looks at the clock right after it.
+    void end_slice() noexcept { steps_left_ = 0; }
+
+    void enter_blocking() noexcept override;
+    void leave_blocking() noexcept override;
+
+private:
+    friend scheduler;
+    void begin_slice() noexcept;
+    bool slice_over() noexcept;
+
+    scheduler* owner_;
+    std::size_t index_;
+    std::uint64_t random_;
+    std::int32_t steps_left_ = 0; // until the clock is read
+    std::int32_t steps_between_reads_ = 1;
+    std::int64_t last_read_ = 0; // steady clock, nanoseconds, as deadline_
+    std::uint32_t tick_ = 0;
+    std::int64_t deadline_ = 0; // when the loop gives its thread back to Asio
+    bool pumping_ = false;
+    // Written by this thread only, so plain stores do; read by whoever sums up.
+    std::atomic<std::uint64_t> submitted_{0};
+    std::atomic<std::uint64_t> finished_{0};
+};
+
+namespace detail {
+worker* this_worker_slow() noexcept;
+}
+
+/// The worker that this thread is, or null. Not cached across a suspension: the call is not inlined (compilers keep the address of
+/// thread-locals, and a coroutine may resume on another thread).
+[[nodiscard]] inline worker* this_worker() noexcept { return detail::this_worker_slow(); }
+
+/// The work-stealing scheduler: queues whose workers are the threads of an asio::thread_pool, which goes on serving I/O and timers.
+///
+/// A *pump* is a handler posted to Asio that turns its thread into a running worker: it drains the thread's own queues, then the
+/// injection queue, then steals; spins briefly; and gives the thread back. It also gives it back after a time slice, so that no
+/// flood of tasks starves a timer. Thread safety: every member may be called from any thread, unless it says otherwise.
+class scheduler final : public context {
+public:
+    struct options {
+        std::size_t threads = 1;
+        const char* name = "";
+        unique_function<void()> initializer;                    // runs once on every worker before it takes work
+        unique_function<void(std::exception_ptr)> unhandled;
+    };
+
+    /// Starts the threads and waits until each has run the initializer; rethrows the first exception of an initializer.
+    /// `initializer` and `unhandled` may run on several threads at once.
+    explicit scheduler(options o);
+    ~scheduler();
+
+    void post(job& j) noexcept override;
+    [[nodiscard]] const asio::any_io_executor* executor() const noexcept override;
+    [[nodiscard]] error_sink& unhandled() noexcept override;
+
+    /// Queues a chain of jobs linked through next_ (newest first) from outside, with one step on the queue and one wake-up.
+    void post_chain(job* newest, job* oldest) noexcept;
+
+    /// Resumes `h` here, in the completion handler of an Asio operation on one of this scheduler's threads, and drains what it forks.
+    void resume_from_handler(job& j) noexcept override;
+
+    /// Worker threads only: after a push to one of the worker's own queues, see that somebody comes who is idle.
+    TANDEM_ALWAYS_INLINE void notify() noexcept
+    {
+        // The pusher's half of a Dekker handshake with retire(): either we see that nobody is searching, and wake somebody, or the
+        // worker that is about to go idle sees our push in its last look.
+        detail::light_barrier();
+        const std::uint64_t s = state_.load(detail::dekker_load);
+        if (TANDEM_UNLIKELY(searching(s) == 0 && running(s) < threads_))
+            wake_one();
+    }
+
+    [[nodiscard]] std::size_t size() const noexcept { return threads_; }
+    [[nodiscard]] asio::thread_pool& asio_pool() noexcept;
+    [[nodiscard]] const char* name() const noexcept;
+    [[nodiscard]] bool has_initializer() const noexcept;
+
+    // Accounting of root tasks, for join and stats.
+    void count_submitted() noexcept;
+    void count_finished() noexcept;
+    struct counts {
+        std::uint64_t submitted;
+        std::uint64_t finished;
+    };
+    [[nodiscard]] counts count() const noexcept;
+
+    /// Blocks until all root tasks have ended. Not on a worker of this scheduler.
+    void wait_idle() noexcept;
+    /// After wait_idle(): lets the threads end (waits for what Asio still has to do, unless `abandon`) and joins them.
+    void stop_threads(bool abandon) noexcept;
+
+private:
+    friend worker;
+    struct impl;
+
+    static constexpr std::uint64_t one_running = 1;
+    static constexpr std::uint64_t one_searching = std::uint64_t{1} << 32;
+    static constexpr std::uint64_t running(std::uint64_t s) noexcept { return s & 0xffffffffu; }
+    static constexpr std::uint64_t searching(std::uint64_t s) noexcept { return s >> 32; }
+
+    void wake_one() noexcept;
+    [[nodiscard]] bool try_take_place() noexcept;
+    [[nodiscard]] bool leave_surplus() noexcept;
+    void post_pump() noexcept;
+    void pump(worker& w) noexcept;
+    job* find(worker& w) noexcept;
+    job* take_injected(worker& w) noexcept;
+    job* steal(worker& w) noexcept;
+    [[nodiscard]] bool has_work() const noexcept;
+    void thread_main(std::size_t index, bool substitute) noexcept;
+    void add_substitute_if_needed() noexcept;
+
+    std::uint64_t threads_;
+    // How many pumps exist (posted to Asio or running), and how many of those are sure to look at every queue again before they
+    // work or retire. One word, so that both change in one step.
+    alignas(cache_line) std::atomic<std::uint64_t> state_{0};
+    detail::injection_queue injected_;
+    alignas(cache_line) std::atomic<std::uint64_t> submitted_outside_{0};
+    std::atomic<std::uint64_t> finished_outside_{0};
+    std::atomic<bool> idle_waiter_{false};
+    impl* impl_;
+};
+
+} // namespace tandem
