@@ -3,11 +3,11 @@
 
 namespace tandem::detail {
 
-std::coroutine_handle<> join_child::ended(completion* c) noexcept
+std::coroutine_handle<> join_child::ended(completion* c, const std::exception_ptr& error) noexcept
 {
     auto* const self = static_cast<join_child*>(c);
-    if (TANDEM_UNLIKELY(static_cast<bool>(*self->error)))
-        self->owner->child_failed(*self);
+    if (TANDEM_UNLIKELY(static_cast<bool>(error)))
+        self->owner->child_failed(error);
     return self->owner->child_ended(self);
 }
 
@@ -24,28 +24,28 @@ std::coroutine_handle<> join::start_queued(worker* w) noexcept
     if (w && env.ctx->work_stealing() == &w->owner()) {
         // The worker's loop is overdue: leave all of it in the queue. Once the last one is pushed this object may be gone.
         scheduler& s = w->owner();
-        forker_ = w;
         for (std::size_t k = n; k-- > 0;)
             w->forks.push(&c[k]);
         s.notify();
         return std::noop_coroutine();
     }
+    forker_ = nullptr;
     for (std::size_t k = 1; k < n; ++k)
         env.ctx->post(c[k]);
     return transfer(c[0].handle);
 }
 
-void join::child_failed(join_child& c) noexcept
+void join::child_failed(const std::exception_ptr& error) noexcept
 {
-    join_child* first = nullptr;
-    if (failed_.compare_exchange_strong(first, &c, std::memory_order_relaxed)) {
+    const std::exception_ptr* first = nullptr;
+    if (failed_.compare_exchange_strong(first, &error, std::memory_order_relaxed)) {
         // Before this child is counted as ended, so the source lives until the call returns.
         if (first_error_cancels_)
             env.stop.request_stop();
     }
     else if (first_error_cancels_)
         if (observer* const o = current_observer())
-            o->error_superseded(*c.error);
+            o->error_superseded(error);
 }
 
 } // namespace tandem::detail

@@ -108,7 +108,7 @@ void prepare_child(join& j, join_child& c, task<T>& t) noexcept
 {
     c.owner = &j;
     c.handle = task_access::prepare(t, j.env, c);
-    c.error = &task_access::error(t);
+    c.credit = 0;
 }
 
 /// The awaiter of all four: `Children` holds the tasks, says how many, prepares them, and makes the result.
@@ -129,8 +129,8 @@ public:
     decltype(auto) await_resume()
     {
         if (Children::first_error_cancels && join_)
-            if (const join_child* const f = join_->failed())
-                std::rethrow_exception(*f->error);
+            if (const std::exception_ptr* const error = join_->error())
+                std::rethrow_exception(*error);
         return children_.result();
     }
 

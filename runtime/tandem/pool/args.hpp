@@ -22,23 +22,4 @@ template <class... A>
     return {typename args_t<A...>::tuple(std::forward<A>(a)...)};
 }
 
-namespace detail {
-
-template <class T>
-inline constexpr bool is_args = false;
-template <class... A>
-inline constexpr bool is_args<args_t<A...>> = true;
-
-template <class F, class Tuple>
-inline constexpr bool is_applicable = false;
-template <class F, class... T>
-inline constexpr bool is_applicable<F, std::tuple<T...>> = std::is_invocable_v<F, T...>;
-
-template <class F, class Tuple>
-struct apply_result;
-template <class F, class... T>
-struct apply_result<F, std::tuple<T...>> : std::invoke_result<F, T...> {};
-
-} // namespace detail
-
 } // namespace tandem

@@ -7,10 +7,10 @@ namespace tandem::detail {
 
 bool result_state_base::run_here_if_next() noexcept
 {
-    // The call that was queued last by this very worker, and not stolen yet: waiting for it is the same as calling it. (Any other
-    // queued work is left to the thread that takes our place: run here, it might itself wait for what lies below it on this stack.)
+    // The call that is next in this very worker's queue: waiting for it is the same as calling it. (Any other queued work is left to
+    // the thread that takes our place: run here, it might itself wait for what lies below it on this stack.)
     worker* const w = this_worker();
-    if (!w || env.ctx != &w->owner() || !w->spawns.pop_if(this))
+    if (!w || env.ctx != &w->owner() || !w->spawns.take_if(this))
         return false;
     execute();
     return true;

@@ -214,12 +214,6 @@ void scheduler::post(job& j) noexcept
     notify();
 }
 
-void scheduler::post_chain(job* newest, job* oldest) noexcept
-{
-    injected_.push_chain(newest, oldest);
-    notify();
-}
-
 void scheduler::resume_from_handler(job& j) noexcept
 {
     worker* const w = this_worker();
@@ -312,13 +306,16 @@ void scheduler::pump(worker& w) noexcept
                 if (!has_work() || !try_take_place())
                     return;
                 w.pumping_ = true;
+                std::this_thread::yield(); // what is there may be half pushed, by a thread that waits for this processor
                 continue;
             }
         }
         if (is_searching) {
             is_searching = false;
-            // Pushers relied on us to look round. As the last who did so, see whether there is more than we can take.
-            if (searching(state_.fetch_sub(one_searching, std::memory_order_seq_cst)) == 1) {
+            // Pushers relied on us to look round. As the last who did so, see whether there is more than we can take; but only
+            // where somebody is left to be woken. (Else it is for the next pump that retires to see it.)
+            const std::uint64_t before = state_.fetch_sub(one_searching, std::memory_order_seq_cst);
+            if (searching(before) == 1 && running(before) < threads_) {
                 detail::heavy_barrier();
                 if (has_work())
                     notify();
@@ -353,12 +350,12 @@ job* scheduler::find(worker& w) noexcept
     if (TANDEM_UNLIKELY(++w.tick_ % shared_first_every == 0)) {
         if (job* const j = take_injected(w))
             return j;
-        if (job* const j = w.spawns.take_oldest())
+        if (job* const j = w.spawns.take())
             return j;
     }
     if (job* const j = w.forks.pop())
         return j;
-    if (job* const j = w.spawns.take_oldest())
+    if (job* const j = w.spawns.take())
         return j;
     if (job* const j = take_injected(w))
         return j;
@@ -388,7 +385,7 @@ job* scheduler::steal(worker& w) noexcept
             continue;
         if (job* const j = v.forks.steal())
             return j;
-        if (job* const j = v.spawns.steal())
+        if (job* const j = v.spawns.take())
             return j;
     }
     return nullptr;

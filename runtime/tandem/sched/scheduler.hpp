@@ -4,6 +4,7 @@
 #include <tandem/base/unique_function.hpp>
 #include <tandem/sched/detail/injection_queue.hpp>
 #include <tandem/sched/detail/work_deque.hpp>
+#include <tandem/sched/detail/work_queue.hpp>
 #include <tandem/task/blocking.hpp>
 #include <tandem/task/context.hpp>
 
@@ -28,7 +29,7 @@ public:
     /// The forks of coroutines that run here: newest first for the owner, oldest first for thieves.
     detail::work_deque forks;
     /// What was spawned, or became ready, here: oldest first for everybody.
-    detail::work_deque spawns;
+    detail::work_queue spawns;
 
     /// Counts one step that did not go through the scheduler's loop. True, seldom, when the loop is overdue: then queue the next step
     /// instead of running it inline, so that Asio gets its turn.
@@ -89,9 +90,6 @@ public:
     [[nodiscard]] const asio::any_io_executor* executor() const noexcept override;
     [[nodiscard]] error_sink& unhandled() noexcept override;
 
-    /// Queues a chain of jobs linked through next_ (newest first) from outside, with one step on the queue and one wake-up.
-    void post_chain(job* newest, job* oldest) noexcept;
-
     /// Resumes `h` here, in the completion handler of an Asio operation on one of this scheduler's threads, and drains what it forks.
     void resume_from_handler(job& j) noexcept override;
 
@@ -146,15 +144,17 @@ private:
     void thread_main(std::size_t index, bool substitute) noexcept;
     void add_substitute_if_needed() noexcept;
 
+    // Read by all and hardly ever written: kept off the lines that follow.
     std::uint64_t threads_;
+    impl* impl_;
+    std::atomic<bool> idle_waiter_{false};
+
     // How many pumps exist (posted to Asio or running), and how many of those are sure to look at every queue again before they
     // work or retire. One word, so that both change in one step.
     alignas(cache_line) std::atomic<std::uint64_t> state_{0};
     detail::injection_queue injected_;
     alignas(cache_line) std::atomic<std::uint64_t> submitted_outside_{0};
     std::atomic<std::uint64_t> finished_outside_{0};
-    std::atomic<bool> idle_waiter_{false};
-    impl* impl_;
 };
 
 } // namespace tandem

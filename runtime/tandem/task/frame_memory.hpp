@@ -4,7 +4,7 @@
 
 namespace tandem {
 
-/// Memory for coroutine frames and call states: per-thread lists of recycled blocks by size class, above `operator new`.
+/// Memory for coroutine frames and call states: recycled blocks by size class, per thread, above `operator new`.
 ///
 /// `frame_allocate` returns a block of at least `size` bytes aligned for any scalar; throws std::bad_alloc. `frame_free` takes it
 /// back on any thread, with the same size. Cost: a few nanoseconds when the thread has a block of that class. Each thread keeps a

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <coroutine>
 
 namespace tandem {
 
@@ -18,7 +17,7 @@ struct job {
     void execute() noexcept { execute_(this); }
 
     function* execute_;
-    job* next_ = nullptr; // owned by the queue that holds the job
+    job* next_; // for the queue that holds the job; not initialised, since most jobs never need it
 
 protected:
     ~job() = default;

@@ -12,7 +12,7 @@ struct run_loop::impl {
     std::mutex m;
     std::condition_variable changed;
     job* head = nullptr;
-    job** tail = &head;
+    job* tail = nullptr;
     bool finished = false;
     std::atomic<std::thread::id> runner{};
 };
@@ -25,8 +25,11 @@ void run_loop::post(job& j) noexcept
     // Notified under the lock: once it is released the loop may run the job, finish, and be gone.
     const std::lock_guard lock(impl_->m);
     j.next_ = nullptr;
-    *impl_->tail = &j;
-    impl_->tail = &j.next_;
+    if (impl_->head)
+        impl_->tail->next_ = &j;
+    else
+        impl_->head = &j;
+    impl_->tail = &j;
     impl_->changed.notify_one();
 }
 
@@ -48,8 +51,6 @@ void run_loop::run() noexcept
             return;
         if (job* const j = impl_->head) {
             impl_->head = j->next_;
-            if (!impl_->head)
-                impl_->tail = &impl_->head;
             lock.unlock();
             j->execute();
             lock.lock();

@@ -35,7 +35,7 @@ auto sync_wait(A a, stop_token stop = {}) -> await_result_t<A>
 {
     struct root final : completion {
         explicit root(detail::run_loop& l) noexcept : completion(&done), loop(&l) {}
-        static std::coroutine_handle<> done(completion* c) noexcept
+        static std::coroutine_handle<> done(completion* c, const std::exception_ptr&) noexcept
         {
             static_cast<root*>(c)->loop->finish();
             return std::noop_coroutine();

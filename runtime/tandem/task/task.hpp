@@ -9,7 +9,7 @@
 #include <coroutine>
 #include <cstddef>
 #include <exception>
-#include <memory>
+#include <new>
 #include <type_traits>
 #include <utility>
 
@@ -25,8 +25,9 @@ struct awaitable_adaptor;
 
 /// Notified in place of a coroutine when a task ends: how roots and combinators learn of it. For implementers.
 struct completion {
-    /// Called as the task's very last step, on the thread that ran it, the frame being suspended; returns what to run next.
-    using function = std::coroutine_handle<>(completion*) noexcept;
+    /// Called as the task's very last step, on the thread that ran it, the frame being suspended; returns what to run next. `error` is
+    /// what the task threw, or null, and lives in its frame.
+    using function = std::coroutine_handle<>(completion*, const std::exception_ptr& error) noexcept;
 
     explicit completion(function* f) noexcept : done_(f) {}
     function* done_;
@@ -45,7 +46,7 @@ class promise_base {
         {
             promise_base& p = h.promise();
             if (p.completion_)
-                return transfer(p.completion_->done_(p.completion_));
+                return transfer(p.completion_->done_(p.completion_, p.error_));
             return transfer(p.continuation_);
         }
         void await_resume() const noexcept {}
@@ -84,16 +85,16 @@ public:
     {
         if constexpr (!std::is_trivially_destructible_v<T>)
             if (has_value_)
-                std::destroy_at(std::addressof(value_));
+                value_.~T();
     }
 
     task<T> get_return_object() noexcept;
 
-    template <class U>
+    template <class U = T> // the default is for co_return {…}
         requires std::constructible_from<T, U>
     void return_value(U&& v) noexcept(std::is_nothrow_constructible_v<T, U>)
     {
-        std::construct_at(std::addressof(value_), std::forward<U>(v));
+        ::new (static_cast<void*>(std::addressof(value_))) T(std::forward<U>(v));
         has_value_ = true;
     }
 

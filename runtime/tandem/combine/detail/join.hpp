@@ -17,12 +17,12 @@ struct join_child final : job, completion {
     join_child() noexcept : job(&run), completion(&ended) {}
 
     static void run(job* j) noexcept;
-    static std::coroutine_handle<> ended(completion* c) noexcept;
+    static std::coroutine_handle<> ended(completion* c, const std::exception_ptr& error) noexcept;
 
-    join* owner = nullptr;
+    // Set when the join starts.
+    join* owner;
     std::coroutine_handle<> handle;
-    const std::exception_ptr* error = nullptr; // where the child's promise keeps what it threw
-    std::size_t credit = 0;                    // siblings that ended before, inline, without being counted
+    std::size_t credit; // siblings that ended before, inline, without being counted
 };
 
 /// Runs several tasks and continues the parent when all have ended: fork and join.
@@ -46,9 +46,9 @@ public:
         parent_ = parent;
         pending_.store(n, std::memory_order_relaxed); // published to thieves by the push
         worker* const w = this_worker();
+        forker_ = w;
         if (TANDEM_UNLIKELY(!w || env.ctx->work_stealing() != &w->owner() || w->overdue()))
             return start_queued(w);
-        forker_ = w;
         for (std::size_t k = n; --k > 0;)
             w->forks.push(&children[k]);
         if (n > 1)
@@ -56,8 +56,8 @@ public:
         return transfer(children[0].handle);
     }
 
-    /// The child that failed first, or null. After the join.
-    [[nodiscard]] const join_child* failed() const noexcept { return failed_.load(std::memory_order_relaxed); }
+    /// What the child threw that failed first, or null. After the join.
+    [[nodiscard]] const std::exception_ptr* error() const noexcept { return failed_.load(std::memory_order_relaxed); }
 
     environment env; // the children's
 
@@ -65,7 +65,7 @@ private:
     friend join_child;
 
     std::coroutine_handle<> start_queued(worker* w) noexcept;
-    void child_failed(join_child& c) noexcept;
+    void child_failed(const std::exception_ptr& error) noexcept;
     /// A sibling failed before this child was started: there is no point in starting it.
     [[nodiscard]] bool pointless() const noexcept
     {
@@ -73,12 +73,13 @@ private:
     }
     std::coroutine_handle<> child_ended(join_child* c) noexcept;
 
-    join_child* children_ = nullptr;
-    std::size_t total_ = 0;
+    // Set when the join starts.
+    join_child* children_;
+    std::size_t total_;
     std::coroutine_handle<> parent_;
-    worker* forker_ = nullptr;
+    worker* forker_;
     std::atomic<std::size_t> pending_{0};
-    std::atomic<join_child*> failed_{nullptr};
+    std::atomic<const std::exception_ptr*> failed_{nullptr}; // in the frame of the child
     bool first_error_cancels_;
 };
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <tandem/pool/args.hpp>
+#include <tandem/pool/detail/applicable.hpp>
 #include <tandem/pool/detail/result_state.hpp>
 #include <tandem/task/awaitable.hpp>
 #include <tandem/trace/observer.hpp>
@@ -118,7 +118,7 @@ private:
         }
     }
 
-    static std::coroutine_handle<> task_ended(completion* c) noexcept
+    static std::coroutine_handle<> task_ended(completion* c, const std::exception_ptr&) noexcept
     {
         auto* const self = static_cast<work*>(c);
         if constexpr (is_coroutine) {
