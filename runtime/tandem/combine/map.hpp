@@ -5,10 +5,8 @@
 #include <tandem/combine/when_all.hpp>
 #include <tandem/task/awaitable.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <deque>
-#include <functional>
 #include <mutex>
 #include <optional>
 #include <ranges>
@@ -123,7 +121,7 @@ private:
         slot* const place = &places_.emplace_back();
         // The call is made here, under the lock, because an input range's item lives only until the next is read; a coroutine
         // function only builds its frame.
-        return {place, std::invoke(f_, **it_)};
+        return {place, detail::invoke(f_, **it_)};
     }
 
     std::mutex m_;
@@ -142,14 +140,15 @@ auto map_tasks(View range, F f, map_settings limits) -> task<decltype(std::declv
         if constexpr (std::ranges::sized_range<View>)
             calls.reserve(std::ranges::size(range));
         for (auto&& i : range)
-            calls.push_back(as_task(std::invoke(f, std::forward<decltype(i)>(i))));
+            calls.push_back(as_task(detail::invoke(f, std::forward<decltype(i)>(i))));
         auto all = when_all(std::move(calls));
         co_return co_await std::move(all);
     }
     else {
         std::size_t n = limits.concurrency;
         if constexpr (std::ranges::sized_range<View>)
-            n = std::min<std::size_t>(n, std::ranges::size(range));
+            if (const auto size = static_cast<std::size_t>(std::ranges::size(range)); size < n)
+                n = size;
         limited_map<View, F> m(std::move(range), std::move(f));
         std::vector<task<void>> runners;
         for (std::size_t k = 0; k < n; ++k)
@@ -180,9 +179,9 @@ private:
         auto it = std::ranges::begin(*range_) + static_cast<std::ranges::range_difference_t<View>>(begin);
         for (std::size_t i = begin; i < end; ++i, ++it)
             if constexpr (std::is_void_v<R>)
-                std::invoke(*f_, *it);
+                detail::invoke(*f_, *it);
             else
-                results.put(i, std::invoke(*f_, *it));
+                results.put(i, detail::invoke(*f_, *it));
     }
 
     View* range_;
@@ -213,7 +212,7 @@ auto map_plain(View range, F f, map_settings limits) -> task<decltype(std::declv
             const auto n = static_cast<std::size_t>(std::ranges::size(range));
             const bulk_holder loop(new map_loop<View, F>(range, f, n, limits.chunk, env.stop.get_token(), limits.progress));
             if (n > 0) {
-                loop->start(*s, limits.concurrency == 0 ? s->size() : std::min(s->size(), limits.concurrency));
+                loop->start(*s, limits.concurrency != 0 && limits.concurrency < s->size() ? limits.concurrency : s->size());
                 co_await loop->done.uninterrupted();
             }
             if (loop->error())
@@ -225,11 +224,11 @@ auto map_plain(View range, F f, map_settings limits) -> task<decltype(std::declv
     using R = map_call_t<F, std::ranges::range_reference_t<View>>;
     if constexpr (std::is_void_v<R>)
         for (auto&& i : range)
-            std::invoke(f, std::forward<decltype(i)>(i));
+            detail::invoke(f, std::forward<decltype(i)>(i));
     else {
         std::vector<stored_result<R>> results;
         for (auto&& i : range)
-            results.push_back(std::invoke(f, std::forward<decltype(i)>(i)));
+            results.push_back(detail::invoke(f, std::forward<decltype(i)>(i)));
         co_return results;
     }
 }

@@ -2,11 +2,14 @@
 
 #include <concepts>
 #include <cstddef>
-#include <functional>
 #include <optional>
 #include <type_traits>
 #include <utility>
 #include <vector>
+
+#if !defined(__GLIBCXX__)
+#include <functional> // reference_wrapper; libstdc++ has it with <vector>, for a third of the price
+#endif
 
 namespace tandem {
 

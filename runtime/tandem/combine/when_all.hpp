@@ -2,11 +2,11 @@
 
 #include <tandem/base/outcome.hpp>
 #include <tandem/combine/detail/join.hpp>
+#include <tandem/combine/result_buffer.hpp>
 #include <tandem/task/awaitable.hpp>
 
 #include <array>
 #include <cstddef>
-#include <functional>
 #include <iterator>
 #include <optional>
 #include <tuple>
@@ -76,8 +76,6 @@ namespace detail {
 
 template <class T>
 using nonvoid = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
-template <class T>
-using storable = std::conditional_t<std::is_reference_v<T>, std::reference_wrapper<std::remove_reference_t<T>>, T>;
 
 template <class T>
 nonvoid<T> take_value(task<T>& t)
@@ -219,7 +217,7 @@ public:
     {
         using T = typename Task::value_type;
         if constexpr (!std::is_void_v<T>) {
-            std::vector<storable<T>> values;
+            std::vector<stored_result<T>> values;
             values.reserve(this->tasks_.size());
             for (Task& t : this->tasks_)
                 values.emplace_back(task_access::take(t));

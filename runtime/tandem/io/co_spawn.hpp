@@ -21,6 +21,9 @@ concept asio_executor = asio::execution::is_executor<std::remove_cvref_t<E>>::va
 template <class C>
 concept asio_context = std::derived_from<C, asio::execution_context> && requires(C& c) { c.get_executor(); };
 
+/// The Tandem pool that `ex` is the executor of, or null. (A strand over a pool is something else, and stays it.)
+[[nodiscard]] thread_pool* pool_of(const asio::any_io_executor& ex) noexcept;
+
 struct executor_ticket {
     void begun() const noexcept {}
     void ended() const noexcept { ctx->release_work(); }
@@ -53,11 +56,14 @@ private:
 /// Starts a task on any Asio executor: an io_context's, a strand's, a socket's. `x` is a task (or another awaitable), or a function that
 /// returns one. The handle gives its value; the task counts as work of the executor's context until it has ended.
 ///
+/// On the executor of a Tandem pool (`pool.context().get_executor()`, or that of a socket on it) this is `co_spawn(pool, x)`.
 /// When the context is destroyed with the task suspended in it, the task's operation ends with operation_cancelled, and so does, in
 /// general, the task. Blocking on the handle in the context's own thread throws would_deadlock.
 template <detail::asio_executor Executor, detail::spawnable X>
 auto co_spawn(const Executor& ex, X&& x)
 {
+    if (thread_pool* const pool = detail::pool_of(ex))
+        return co_spawn(*pool, std::forward<X>(x));
     return detail::executor_launcher(ex).launch("co_spawn", detail::bind_spawned(std::forward<X>(x)), detail::no_sequel{});
 }
 template <detail::asio_context Context, detail::spawnable X>
@@ -71,6 +77,8 @@ auto co_spawn(Context& ctx, X&& x)
 template <detail::asio_executor Executor, detail::spawnable X, class Token>
 auto co_spawn(const Executor& ex, X&& x, Token&& token)
 {
+    if (thread_pool* const pool = detail::pool_of(ex))
+        return co_spawn(*pool, std::forward<X>(x), std::forward<Token>(token));
     detail::executor_launcher launcher(ex);
     return detail::launch_with_token(launcher, "co_spawn", detail::bind_spawned(std::forward<X>(x)), std::forward<Token>(token));
 }

@@ -35,7 +35,7 @@ private:
 template <class Executor>
 bool runs_here(const asio::any_io_executor& ex) noexcept
 {
-    const Executor* const e = ex.target<Executor>();
+    const Executor* const e = target_of<Executor>(ex);
     return e && e->running_in_this_thread();
 }
 
@@ -55,7 +55,7 @@ bool executor_context::would_deadlock_here() const noexcept
     if (runs_here<asio::io_context::executor_type>(executor_) || runs_here<asio::strand<asio::io_context::executor_type>>(executor_) ||
         runs_here<asio::strand<asio::thread_pool::executor_type>>(executor_) || runs_here<asio::strand<asio::any_io_executor>>(executor_))
         return true;
-    const auto* const pool = executor_.target<asio::thread_pool::executor_type>();
+    const auto* const pool = target_of<asio::thread_pool::executor_type>(executor_);
     return pool && asio::query(*pool, asio::execution::occupancy) == 1 && pool->running_in_this_thread();
 }
 

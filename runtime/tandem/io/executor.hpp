@@ -8,6 +8,7 @@
 
 #include <coroutine>
 #include <memory>
+#include <typeinfo>
 
 namespace tandem {
 
@@ -28,6 +29,13 @@ private:
     asio::any_io_executor executor_;
     asio::any_io_executor work_;
 };
+
+/// The executor of type `Executor` inside `ex`, or null when it is of another type. (Asio's own `target` does not look at the type.)
+template <class Executor>
+[[nodiscard]] const Executor* target_of(const asio::any_io_executor& ex) noexcept
+{
+    return ex && ex.target_type() == typeid(Executor) ? ex.target<Executor>() : nullptr;
+}
 
 /// The executor of `ctx`, or asio::system_executor for a context that has none (as inside plain `sync_wait`).
 [[nodiscard]] asio::any_io_executor executor_of(const context& ctx);

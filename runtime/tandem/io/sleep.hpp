@@ -1,5 +1,6 @@
 #pragma once
 
+#include <tandem/base/deadline.hpp>
 #include <tandem/task/task.hpp>
 
 #include <chrono>
@@ -14,7 +15,7 @@ template <class Rep, class Period>
 [[nodiscard]] task<void> sleep_for(std::chrono::duration<Rep, Period> d)
 {
     // The clock starts when the sleep is made, as a caller who writes `auto nap = sleep_for(1s);` and awaits it at once expects.
-    return sleep_until(std::chrono::steady_clock::now() + std::chrono::ceil<std::chrono::steady_clock::duration>(d));
+    return sleep_until(deadline_after(d));
 }
 
 } // namespace tandem

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <tandem/base/deadline.hpp>
 #include <tandem/base/errc.hpp>
 #include <tandem/pool/detail/result_state.hpp>
 
@@ -60,8 +61,7 @@ public:
     template <class Rep, class Period>
     [[nodiscard]] bool wait_for(std::chrono::duration<Rep, Period> d) const
     {
-        const auto until = std::chrono::steady_clock::now() + std::chrono::ceil<std::chrono::steady_clock::duration>(d);
-        return state().wait_until(std::chrono::duration_cast<std::chrono::nanoseconds>(until.time_since_epoch()).count());
+        return state().wait_until(std::chrono::duration_cast<std::chrono::nanoseconds>(deadline_after(d).time_since_epoch()).count());
     }
 
     /// Whether the call has ended.

@@ -53,7 +53,7 @@ decltype(auto) sync_wait(thread_pool& pool, X&& x)
 }
 
 struct run_options {
-    std::size_t threads = 0; ///< of the pool; 0: one per core
+    std::size_t threads = default_thread_count(); ///< of the pool
 };
 
 /// Makes a pool, runs the main task on it, and returns its value (or throws what it threw) when everything on the pool has ended. `x` is
@@ -63,7 +63,7 @@ struct run_options {
 template <class X>
 decltype(auto) run(X&& x, run_options options = {})
 {
-    thread_pool pool(options.threads ? options.threads : thread_pool::default_threads());
+    thread_pool pool(options.threads);
     if constexpr (std::invocable<std::decay_t<X>&, thread_pool&>)
         return sync_wait(pool, [&] { return x(pool); });
     else

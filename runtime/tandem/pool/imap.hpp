@@ -1,11 +1,13 @@
 #pragma once
 
+#include <tandem/base/deadline.hpp>
 #include <tandem/base/errc.hpp>
 #include <tandem/base/outcome.hpp>
 #include <tandem/combine/map.hpp>
 #include <tandem/combine/result_buffer.hpp>
 #include <tandem/combine/when_all.hpp>
 #include <tandem/pool/async_result.hpp>
+#include <tandem/pool/detail/kept_item.hpp>
 #include <tandem/pool/detail/work.hpp>
 #include <tandem/pool/options.hpp>
 
@@ -13,7 +15,6 @@
 #include <cstddef>
 #include <deque>
 #include <exception>
-#include <functional>
 #include <iterator>
 #include <memory>
 #include <mutex>
@@ -86,11 +87,6 @@ private:
     const bool ordered_;
 };
 
-/// What a container holds for an item until its call: the item, or a reference if the range keeps it.
-template <class View>
-using imap_item = std::conditional_t<std::is_lvalue_reference_v<std::ranges::range_reference_t<View>> && std::ranges::forward_range<View>,
-    std::reference_wrapper<std::remove_reference_t<std::ranges::range_reference_t<View>>>, std::ranges::range_value_t<View>>;
-
 /// The calls for one chunk of items; gives the outcome of each.
 template <class View, class F>
 struct imap_call {
@@ -106,29 +102,29 @@ struct imap_call {
         else {
             chunk results(items.size());
             for (std::size_t i = 0; i < items.size(); ++i)
-                capture(results[i], *f, static_cast<item>(items[i]));
+                capture(results[i], *f, items[i].give());
             return results;
         }
     }
 
     // The arguments are parts of the call, which lives until the task has ended.
-    static task<chunk> all(F& f, std::vector<imap_item<View>>& items)
+    static task<chunk> all(F& f, std::vector<kept_item<View>>& items)
     {
         std::vector<task<R>> calls;
         for (auto& i : items)
-            calls.push_back(one(f, static_cast<item>(i)));
+            calls.push_back(one(f, i));
         auto settled = when_all_settled(std::move(calls));
         co_return co_await std::move(settled);
     }
-    static task<R> one(F& f, item i)
+    static task<R> one(F& f, kept_item<View>& i)
     {
         // In a coroutine of its own, so that what `f` throws when called belongs to this item.
-        auto call = std::invoke(f, static_cast<item>(i));
+        auto call = detail::invoke(f, i.give());
         co_return co_await std::move(call);
     }
 
     std::shared_ptr<F> f;
-    std::vector<imap_item<View>> items;
+    std::vector<kept_item<View>> items;
 };
 
 /// Delivers a chunk, also one whose call was cancelled before it began.
@@ -215,7 +211,7 @@ public:
     /// Reads and submits until the window is full or the range at its end. The constructor of the results does it first.
     void fill()
     {
-        while (!exhausted_ && (on_the_way_ + 1) * options_.chunk <= options_.window)
+        while (!exhausted_ && on_the_way_ < options_.window / options_.chunk)
             try {
                 if (submit_chunk())
                     ++on_the_way_;
@@ -261,7 +257,7 @@ private:
     {
         if (late_error_)
             std::rethrow_exception(std::exchange(late_error_, nullptr));
-        std::vector<imap_item<View>> items;
+        std::vector<kept_item<View>> items;
         try {
             while (items.size() < this->options_.chunk) {
                 // One step at a time, and none before it is needed: reading may block, or have effects.
@@ -325,7 +321,7 @@ public:
     template <class Rep, class Period>
     std::optional<value_type> next_for(std::chrono::duration<Rep, Period> d)
     {
-        const auto until = std::chrono::steady_clock::now() + std::chrono::ceil<std::chrono::steady_clock::duration>(d);
+        const auto until = deadline_after(d);
         std::optional<value_type> v;
         for (;;) {
             one_shot_event e;

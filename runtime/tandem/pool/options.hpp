@@ -9,8 +9,11 @@
 
 namespace tandem {
 
+/// One per core that this machine has; at least 1.
+[[nodiscard]] std::size_t default_thread_count() noexcept;
+
 struct thread_pool_options {
-    std::size_t threads = 0;                                  ///< how many; 0 is refused, `thread_pool{}` takes one per core
+    std::size_t threads = default_thread_count();             ///< how many, 1 to 1024
     std::string name = {};                                    ///< in messages and as the threads' name; "pool" if empty
     unique_function<void()> initializer = {};                 ///< runs on every thread before it takes work; may run on several at once
     std::size_t queue_limit = 0;                              ///< calls from outside that may wait in the queue; 0: no limit

@@ -109,38 +109,38 @@ public:
     template <class F, class... A>
     auto apply_async(F&& f, args_t<A...> a = {})
     {
-        return submit("apply_async", bind(std::forward<F>(f), std::move(a)), detail::no_sequel{});
+        return submit("apply_async", bind("apply_async", std::forward<F>(f), std::move(a)), detail::no_sequel{});
     }
 
     /// The same, and then `then(result)`, or `then()` when the result is void; or `on_error(std::exception_ptr)` when the call fails. The
     /// result is passed as a const reference if `then` takes one.
-    template <class F, class... A, class Callback, class ErrorCallback = detail::no_error_callback>
-        requires detail::is_callback<Callback, detail::call_value_t<detail::bound_call<std::decay_t<F>, typename args_t<A...>::tuple>>>
-    auto apply_async(F&& f, args_t<A...> a, Callback then, ErrorCallback on_error = {})
+    template <class F, class... A, class Callback>
+        requires detail::is_callback_of<Callback, std::decay_t<F>, args_t<A...>>
+    auto apply_async(F&& f, args_t<A...> a, Callback then)
     {
-        require_callable("apply_async", "callback", then);
-        static_assert(std::is_same_v<ErrorCallback, detail::no_error_callback> || std::is_invocable_v<ErrorCallback&, std::exception_ptr>,
-            "apply_async: the error callback must be callable with a std::exception_ptr");
-        require_callable("apply_async", "error callback", on_error);
-        return submit("apply_async", bind(std::forward<F>(f), std::move(a)),
-            detail::callback_sequel<Callback, ErrorCallback>{std::move(then), std::move(on_error)});
+        return apply_async(std::forward<F>(f), std::move(a), std::move(then), detail::no_error_callback{});
+    }
+    template <class F, class... A, class Callback, class ErrorCallback>
+    auto apply_async(F&& f, args_t<A...> a, Callback then, ErrorCallback on_error)
+    {
+        return submit_with_callbacks("apply_async", bind("apply_async", std::forward<F>(f), std::move(a)), std::move(then), std::move(on_error));
     }
 
     /// The same with any Asio completion token of signature void(std::exception_ptr, R), or void(std::exception_ptr) for void: returns
     /// what the token says. The handler runs on its associated executor, by default in the pool; its cancellation slot
     /// cancels the call. Needs <tandem/io/completion_token.hpp>.
     template <class F, class... A, class Token>
-        requires(!detail::is_callback<std::decay_t<Token>, detail::call_value_t<detail::bound_call<std::decay_t<F>, typename args_t<A...>::tuple>>>)
+        requires(!detail::is_callback_of<std::decay_t<Token>, std::decay_t<F>, args_t<A...>>)
     auto apply_async(F&& f, args_t<A...> a, Token&& token)
     {
-        return detail::launch_with_token(self(), "apply_async", bind(std::forward<F>(f), std::move(a)), std::forward<Token>(token));
+        return detail::launch_with_token(self(), "apply_async", bind("apply_async", std::forward<F>(f), std::move(a)), std::forward<Token>(token));
     }
 
     /// As `apply_async`, but gives nothing, at once, when `queue_limit` calls are waiting.
     template <class F, class... A>
     auto try_apply_async(F&& f, args_t<A...> a = {})
     {
-        return self().try_launch("try_apply_async", bind(std::forward<F>(f), std::move(a)), detail::no_sequel{});
+        return self().try_launch("try_apply_async", bind("try_apply_async", std::forward<F>(f), std::move(a)), detail::no_sequel{});
     }
 
     /// Applies `f` to every item and blocks for the std::vector of the results, in order (nothing when `f` returns void). The first
@@ -172,11 +172,12 @@ public:
         return submit("map_async", bind_map<std::decay_t<F>>("map_async", std::forward<F>(f), std::forward<Range>(range), std::move(options)),
             detail::no_sequel{});
     }
+    /// The same with callbacks, which are called as those of `apply_async`.
     template <class Range, class F, class Callback, class ErrorCallback = detail::no_error_callback>
     auto map_async(F&& f, Range&& range, map_options options, Callback then, ErrorCallback on_error = {})
     {
-        return submit("map_async", bind_map<std::decay_t<F>>("map_async", std::forward<F>(f), std::forward<Range>(range), std::move(options)),
-            detail::callback_sequel<Callback, ErrorCallback>{std::move(then), std::move(on_error)});
+        return submit_with_callbacks("map_async",
+            bind_map<std::decay_t<F>>("map_async", std::forward<F>(f), std::forward<Range>(range), std::move(options)), std::move(then), std::move(on_error));
     }
     template <class Range, class F, class Callback, class ErrorCallback = detail::no_error_callback>
         requires(!std::convertible_to<Callback, map_options>)
@@ -184,19 +185,27 @@ public:
     {
         return map_async(std::forward<F>(f), std::forward<Range>(range), map_options{}, std::move(then), std::move(on_error));
     }
+    /// As `map_async` with a range of tuples, each unpacked into the arguments of `f`.
     template <class Range, class F>
     auto starmap_async(F&& f, Range&& range, map_options options = {})
     {
         using star = detail::unpacking<std::decay_t<F>>;
-        return submit("starmap_async", bind_map<star>("starmap_async", star{std::forward<F>(f)}, std::forward<Range>(range), std::move(options)),
+        return submit("starmap_async", bind_map<star>("starmap_async", star_of("starmap_async", std::forward<F>(f)), std::forward<Range>(range), std::move(options)),
             detail::no_sequel{});
+    }
+    template <class Range, class F, class Callback, class ErrorCallback = detail::no_error_callback>
+    auto starmap_async(F&& f, Range&& range, map_options options, Callback then, ErrorCallback on_error = {})
+    {
+        using star = detail::unpacking<std::decay_t<F>>;
+        return submit_with_callbacks("starmap_async",
+            bind_map<star>("starmap_async", star_of("starmap_async", std::forward<F>(f)), std::forward<Range>(range), std::move(options)), std::move(then),
+            std::move(on_error));
     }
     template <class Range, class F, class Callback, class ErrorCallback = detail::no_error_callback>
         requires(!std::convertible_to<Callback, map_options>)
     auto starmap_async(F&& f, Range&& range, Callback then, ErrorCallback on_error = {})
     {
-        using star = detail::unpacking<std::decay_t<F>>;
-        return map_async(star{std::forward<F>(f)}, std::forward<Range>(range), map_options{}, std::move(then), std::move(on_error));
+        return starmap_async(std::forward<F>(f), std::forward<Range>(range), map_options{}, std::move(then), std::move(on_error));
     }
 
     /// Applies `f` to the items lazily: results come one by one, in the range's order, while at most `options.window` items have been
@@ -219,13 +228,6 @@ private:
 
     Pool& self() noexcept { return static_cast<Pool&>(*this); }
 
-    template <class F>
-    static void require_callable(const char* verb, const char* what, const F& f)
-    {
-        if (!detail::is_callable(f))
-            throw std::invalid_argument(std::string(verb) + ": the " + what + " is empty");
-    }
-
     static void require_in_range(const char* verb, const char* option, std::size_t value, std::size_t least)
     {
         // The upper bound catches a negative number that became unsigned.
@@ -237,7 +239,7 @@ private:
     template <class F>
     static void check_map(const char* verb, const F& f, const map_options& o)
     {
-        require_callable(verb, "function", f);
+        detail::require_callable(verb, "function", f);
         require_in_range(verb, "chunk", o.chunk, 0);
         require_in_range(verb, "concurrency", o.concurrency, 0);
     }
@@ -251,7 +253,7 @@ private:
         template <class G>
         static detail::call_value_t<bound> blocking(Pool& p, G&& f, Tuple a)
         {
-            require_callable("apply", "function", f);
+            detail::require_callable("apply", "function", f);
             bound b{std::forward<G>(f), std::move(a)};
             if constexpr (!detail::call_value<typename bound::raw_result>::is_coroutine)
                 if (p.on_worker()) {
@@ -264,12 +266,12 @@ private:
     };
 
     template <class F, class... A>
-    static auto bind(F&& f, args_t<A...>&& a)
+    static auto bind(const char* verb, F&& f, args_t<A...>&& a)
     {
         using tuple = typename args_t<A...>::tuple;
         static_assert(detail::is_applicable<std::decay_t<F>, tuple>,
             "apply_async(f, args(a...)): f must be callable with copies of the arguments; pass std::ref(x) where it takes a non-const reference");
-        require_callable("apply_async", "function", f);
+        detail::require_callable(verb, "function", f);
         return detail::bound_call<std::decay_t<F>, tuple>{std::forward<F>(f), std::move(a.values)};
     }
 
@@ -292,7 +294,9 @@ private:
     static auto bind_map(const char* verb, G&& f, Range&& range, map_options options)
     {
         using view = detail::owned_items<Range>;
-        static_assert(detail::maps_over<F, view>, "map_async(f, range): f must be callable with a copy of an item of the range, as an lvalue");
+        static_assert(detail::maps_over<F, view>,
+            "map_async(f, range): f must be callable with a copy of an item of the range, as an lvalue; or, for starmap_async, with the elements of "
+            "such a tuple");
         check_map(verb, f, options);
         std::vector<std::ranges::range_value_t<Range>> items;
         if constexpr (std::is_same_v<std::remove_cvref_t<Range>, decltype(items)>)
@@ -310,10 +314,22 @@ private:
         return owned_map<F, view>{std::forward<G>(f), view(std::move(items)), std::move(options)};
     }
 
+    template <class F>
+    static detail::unpacking<std::decay_t<F>> star_of(const char* verb, F&& f)
+    {
+        detail::require_callable(verb, "function", f);
+        return {std::forward<F>(f)};
+    }
+
     template <class Call, class Sequel>
     auto submit(const char* verb, Call&& c, Sequel&& s)
     {
         return self().launch(verb, std::forward<Call>(c), std::forward<Sequel>(s));
+    }
+    template <class Call, class Callback, class ErrorCallback>
+    auto submit_with_callbacks(const char* verb, Call&& c, Callback&& then, ErrorCallback&& on_error)
+    {
+        return submit(verb, std::move(c), detail::callbacks<detail::call_value_t<Call>>(verb, std::move(then), std::move(on_error)));
     }
 
     template <class F, class Range>
@@ -321,10 +337,12 @@ private:
     {
         using view = std::views::all_t<Range>;
         static_assert(detail::maps_over<std::decay_t<F>, view>, "imap(f, range): f must be callable with an item of the range");
-        require_callable(verb, "function", f);
+        detail::require_callable(verb, "function", f);
         require_in_range(verb, "chunk", o.chunk, 1);
-        if (o.window == 0)
-            o.window = 4 * self().size() * o.chunk;
+        if (o.window == 0) {
+            const std::size_t chunks = 4 * self().size();
+            o.window = o.chunk <= static_cast<std::size_t>(PTRDIFF_MAX) / chunks ? chunks * o.chunk : static_cast<std::size_t>(PTRDIFF_MAX);
+        }
         require_in_range(verb, "window", o.window, o.chunk);
         self().check_open(verb);
         return detail::make_imap<std::decay_t<F>, view>(self(), verb, ordered, std::forward<F>(f), std::views::all(std::forward<Range>(range)), o);

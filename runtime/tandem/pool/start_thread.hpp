@@ -6,7 +6,6 @@
 #include <tandem/task/sync_wait.hpp>
 
 #include <memory>
-#include <stdexcept>
 #include <type_traits>
 #include <utility>
 
@@ -23,18 +22,22 @@ struct thread_ticket {
     std::shared_ptr<run_loop> loop;
 };
 
-template <class F, class... A, class Sequel>
-auto launch_thread(F&& f, args_t<A...>&& a, Sequel s)
+template <class F, class... A>
+auto bind_thread(F&& f, args_t<A...>&& a)
 {
     using tuple = typename args_t<A...>::tuple;
     static_assert(is_applicable<std::decay_t<F>, tuple>,
         "start_thread(f, args(a...)): f must be callable with copies of the arguments; pass std::ref(x) where it takes a non-const reference");
-    if (!is_callable(f))
-        throw std::invalid_argument("start_thread: the function is empty");
-    using call = bound_call<std::decay_t<F>, tuple>;
-    using work = detail::work<call, Sequel, thread_ticket>;
+    require_callable("start_thread", "function", f);
+    return bound_call<std::decay_t<F>, tuple>{std::forward<F>(f), std::move(a.values)};
+}
+
+template <class Call, class Sequel>
+auto launch_thread(Call c, Sequel s)
+{
+    using work = detail::work<Call, Sequel, thread_ticket>;
     auto loop = std::make_shared<run_loop>();
-    auto* const w = new work(call{std::forward<F>(f), std::move(a.values)}, std::move(s), thread_ticket{loop}, *loop, stop_token{});
+    auto* const w = new work(std::move(c), std::move(s), thread_ticket{loop}, *loop, stop_token{});
     auto handle = make_async_result(static_cast<result_state<typename work::value_type>*>(w));
     try {
         run_on_new_thread(std::move(loop), *w);
@@ -56,14 +59,14 @@ auto launch_thread(F&& f, args_t<A...>&& a, Sequel s)
 template <class F, class... A>
 auto start_thread(F&& f, args_t<A...> a = {})
 {
-    return detail::launch_thread(std::forward<F>(f), std::move(a), detail::no_sequel{});
+    return detail::launch_thread(detail::bind_thread(std::forward<F>(f), std::move(a)), detail::no_sequel{});
 }
 /// The same, and then `then(result)`, or `then()` for void, or `on_error(std::exception_ptr)`, on that thread.
 template <class F, class... A, class Callback, class ErrorCallback = detail::no_error_callback>
-    requires detail::is_callback<Callback, detail::call_value_t<detail::bound_call<std::decay_t<F>, typename args_t<A...>::tuple>>>
 auto start_thread(F&& f, args_t<A...> a, Callback then, ErrorCallback on_error = {})
 {
-    return detail::launch_thread(std::forward<F>(f), std::move(a), detail::callback_sequel<Callback, ErrorCallback>{std::move(then), std::move(on_error)});
+    using R = detail::call_value_t<decltype(detail::bind_thread(std::forward<F>(f), std::move(a)))>;
+    return detail::launch_thread(detail::bind_thread(std::forward<F>(f), std::move(a)), detail::callbacks<R>("start_thread", std::move(then), std::move(on_error)));
 }
 
 } // namespace tandem

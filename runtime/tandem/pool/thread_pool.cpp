@@ -1,6 +1,9 @@
 #include <tandem/base/errc.hpp>
 #include <tandem/pool/thread_pool.hpp>
 
+#include <asio/execution_context.hpp>
+#include <asio/thread_pool.hpp>
+
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
@@ -37,6 +40,16 @@ thread_pool_options checked(thread_pool_options o)
         o.name = "pool";
     return o;
 }
+
+/// Leads from the Asio pool back to ours.
+class pool_service final : public asio::execution_context::service {
+public:
+    static inline asio::execution_context::id id;
+    explicit pool_service(asio::execution_context& c, thread_pool* p = nullptr) : service(c), pool(p) {}
+    void shutdown() noexcept override {}
+
+    thread_pool* const pool;
+};
 
 } // namespace
 
@@ -138,13 +151,17 @@ void thread_pool_core::join()
 
 } // namespace detail
 
-std::size_t thread_pool::default_threads() noexcept { return std::max<std::size_t>(1, std::thread::hardware_concurrency()); }
-
-thread_pool::thread_pool() : thread_pool(default_threads()) {}
+std::size_t default_thread_count() noexcept { return std::max<std::size_t>(1, std::thread::hardware_concurrency()); }
 
 thread_pool::thread_pool(thread_pool_options options)
     : core_(std::make_unique<detail::thread_pool_core>(detail::checked(std::move(options))))
 {
+    asio::make_service<detail::pool_service>(context(), this);
+}
+
+thread_pool* thread_pool::of(asio::thread_pool& context) noexcept
+{
+    return asio::has_service<detail::pool_service>(context) ? asio::use_service<detail::pool_service>(context).pool : nullptr;
 }
 
 thread_pool::~thread_pool()

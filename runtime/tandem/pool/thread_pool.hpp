@@ -1,5 +1,6 @@
 #pragma once
 
+#include <tandem/pool/detail/kept_item.hpp>
 #include <tandem/pool/pool_verbs.hpp>
 #include <tandem/sched/scheduler.hpp>
 
@@ -72,7 +73,7 @@ struct pool_ticket {
 /// Cost of a call: one block of recycled memory and one step on a lock-free queue; no lock.
 class thread_pool : public pool_verbs<thread_pool> {
 public:
-    thread_pool();                                   ///< one thread per core
+    thread_pool() : thread_pool(thread_pool_options{}) {} ///< one thread per core
     explicit thread_pool(std::size_t threads) : thread_pool(thread_pool_options{.threads = threads}) {}
     explicit thread_pool(thread_pool_options options);
     ~thread_pool();
@@ -86,13 +87,13 @@ public:
     /// pool was terminated. Throws std::logic_error before `close` or `terminate`, and would_deadlock on a worker of the pool.
     void join() { core_->join(); }
 
-    /// How many threads `thread_pool{}` has: one per core.
-    [[nodiscard]] static std::size_t default_threads() noexcept;
     [[nodiscard]] std::size_t size() const noexcept { return core_->sched.size(); }
     [[nodiscard]] pool_stats stats() const noexcept;
 
     /// The Asio pool behind this one, for acceptors, sockets and timers: `asio::steady_timer t{pool.context()}`.
     [[nodiscard]] asio::thread_pool& context() noexcept { return core_->sched.asio_pool(); }
+    /// The pool whose `context()` this is, or null when it is a plain Asio pool.
+    [[nodiscard]] static thread_pool* of(asio::thread_pool& context) noexcept;
     [[nodiscard]] const asio::any_io_executor& get_executor() const noexcept { return *core_->sched.executor(); }
 
     // For implementers: what the verbs stand on. -------------------------------------------------
@@ -164,10 +165,11 @@ auto thread_pool::run_map(const char* verb, F f, Range&& range, map_options opti
     }
     else if constexpr (!std::ranges::random_access_range<view> || !std::ranges::sized_range<view>) {
         // Only one thread at a time can read such a range, so it is read first.
-        std::vector<std::ranges::range_value_t<view>> items;
+        core_->check_open(verb);
+        std::vector<detail::kept_item<view>> items;
         for (auto&& i : range)
             items.emplace_back(std::forward<decltype(i)>(i));
-        return run_map(verb, std::move(f), std::ranges::owning_view(std::move(items)), std::move(options));
+        return run_map(verb, detail::call_with_kept<view, F>{std::move(f)}, std::ranges::owning_view(std::move(items)), std::move(options));
     }
     else {
         core_->admit(verb);

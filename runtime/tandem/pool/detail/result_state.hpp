@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <new>
 #include <utility>
 
 namespace tandem::detail {
@@ -20,6 +21,9 @@ class result_state_base : public job {
 public:
     static void* operator new(std::size_t size) { return frame_allocate(size); }
     static void operator delete(void* p, std::size_t size) noexcept { frame_free(p, size); }
+    // For a function, an argument or a result that is aligned beyond what frame_allocate gives.
+    static void* operator new(std::size_t size, std::align_val_t a) { return ::operator new(size, a); }
+    static void operator delete(void* p, std::size_t size, std::align_val_t a) noexcept { ::operator delete(p, size, a); }
 
     void add_reference() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
     void release() noexcept

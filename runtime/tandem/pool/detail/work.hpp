@@ -1,13 +1,17 @@
 #pragma once
 
+#include <tandem/pool/args.hpp>
 #include <tandem/pool/detail/applicable.hpp>
 #include <tandem/pool/detail/result_state.hpp>
 #include <tandem/task/awaitable.hpp>
 #include <tandem/trace/observer.hpp>
 
 #include <coroutine>
-#include <functional>
+#include <cstddef>
+#include <exception>
 #include <optional>
+#include <stdexcept>
+#include <string>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -59,7 +63,7 @@ struct no_sequel {
 /// A piece of root work: calls `Call`, awaits it if it gives a task, hands the outcome to `Sequel`, and makes the handle ready.
 ///
 /// `Owner` is told when the work begins and when it has ended: `void begun() noexcept` and `void ended() noexcept`; it lives as long
-/// as the handle. The call, its arguments and its frame are destroyed before the handle becomes ready.
+/// as the handle. The call, its arguments, its frame and the sequel are destroyed before the handle becomes ready.
 template <class Call, class Sequel, class Owner>
 class work final : public result_state<call_value_t<Call>>, private completion {
     using R = call_value_t<Call>;
@@ -77,8 +81,8 @@ public:
     /// Just before the work is queued, when nothing can fail any more.
     void attach()
     {
-        if constexpr (requires { sequel_.attach(*this); })
-            sequel_.attach(*this);
+        if constexpr (requires { sequel_->attach(*this); })
+            sequel_->attach(*this);
     }
 
 private:
@@ -133,7 +137,12 @@ private:
     {
         call_.reset();
         this->env.stop.leave_parent(); // the handle may outlive the pool
-        sequel_(base::result, *this);
+        if constexpr (std::is_empty_v<Sequel>)
+            sequel_(base::result, *this);
+        else {
+            (*sequel_)(base::result, *this);
+            sequel_.reset();
+        }
         if (observer* const o = current_observer())
             o->task_finished(this, base::result.error());
         Owner owner = owner_;
@@ -143,7 +152,7 @@ private:
     }
 
     Owner owner_;
-    [[no_unique_address]] Sequel sequel_;
+    [[no_unique_address]] std::conditional_t<std::is_empty_v<Sequel>, Sequel, std::optional<Sequel>> sequel_;
     std::optional<Call> call_;
     [[no_unique_address]] typename task_holder<typename Call::raw_result>::type task_;
 };
@@ -160,15 +169,15 @@ struct callback_sequel {
         try {
             if (o.has_value()) {
                 if constexpr (std::is_void_v<R>)
-                    std::invoke(on_value);
+                    detail::invoke(on_value);
                 else if constexpr (std::is_invocable_v<Callback&, const std::remove_reference_t<R>&>)
-                    std::invoke(on_value, std::as_const(*o));
+                    detail::invoke(on_value, std::as_const(*o));
                 else
-                    std::invoke(on_value, *o);
+                    detail::invoke(on_value, *o);
             }
             else if constexpr (std::is_invocable_v<ErrorCallback&, std::exception_ptr>) {
                 state.mark_seen();
-                std::invoke(on_error, o.error());
+                detail::invoke(on_error, o.error());
             }
         }
         catch (...) {
@@ -186,14 +195,41 @@ inline constexpr bool is_callback = std::is_invocable_v<C&, const std::remove_re
 template <class C>
 inline constexpr bool is_callback<C, void> = std::is_invocable_v<C&>;
 
-/// False for a null function pointer, an empty std::function and the like.
+/// Whether C is a callback for `f(a...)`. False as well when `f` cannot be called so; that has its own message.
+template <class C, class F, class Args>
+inline constexpr bool is_callback_of = false;
+template <class C, class F, class... A>
+    requires is_applicable<F, typename args_t<A...>::tuple>
+inline constexpr bool is_callback_of<C, F, args_t<A...>> = is_callback<C, call_value_t<bound_call<F, typename args_t<A...>::tuple>>>;
+
+/// False for a null function pointer, an empty std::function and the like: what can be made from nullptr, and compared with it.
 template <class F>
 bool is_callable(const F& f) noexcept
 {
-    if constexpr (std::is_pointer_v<F> || std::is_member_pointer_v<F> || requires(std::function<void()>& e) { f.target_type(); static_cast<bool>(f); })
-        return static_cast<bool>(f);
+    if constexpr (std::is_pointer_v<F> || std::is_member_pointer_v<F> || (std::is_constructible_v<F, std::nullptr_t> && requires { f == nullptr; }))
+        return !(f == nullptr);
     else
         return true;
+}
+
+template <class F>
+void require_callable(const char* verb, const char* what, const F& f)
+{
+    if (!is_callable(f))
+        throw std::invalid_argument(std::string(verb) + ": the " + what + " is empty");
+}
+
+/// The sequel that calls these callbacks with a result of type R.
+template <class R, class Callback, class ErrorCallback>
+auto callbacks(const char* verb, Callback then, ErrorCallback on_error)
+{
+    static_assert(is_callback<Callback, R>,
+        "the callback must be callable with a reference to the result, or with nothing when the result is void");
+    static_assert(std::is_same_v<ErrorCallback, no_error_callback> || std::is_invocable_v<ErrorCallback&, std::exception_ptr>,
+        "the error callback must be callable with a std::exception_ptr");
+    require_callable(verb, "callback", then);
+    require_callable(verb, "error callback", on_error);
+    return callback_sequel<Callback, ErrorCallback>{std::move(then), std::move(on_error)};
 }
 
 } // namespace tandem::detail
