@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What the headers cost to include: CPU seconds of -fsyntax-only as a ratio to <asio.hpp>, beside the budgets of the design.
 
-usage: header_budget.py BUILD_DIR       (a release build; it lends its compiler and flags)
+usage: header_budget.py BUILD_DIR       (a release build; it lends its compiler and flags: ASIO_SEPARATE_COMPILATION among them)
 """
 
 import os

@@ -4,8 +4,10 @@
 usage: examples_test.py NAME PROGRAM
 """
 
+import pathlib
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -14,7 +16,8 @@ from dataclasses import dataclass
 
 @dataclass
 class Run:
-    prints: str  # a regular expression that the whole of stdout matches; `.` matches newlines too
+    prints: str = ""  # a regular expression that the whole of stdout matches; `.` matches newlines too
+    errors: str = ""  # the same for stderr
     args: tuple = ()
     stdin: str = ""
     exit_code: int = 0
@@ -22,8 +25,109 @@ class Run:
     seconds: float = 30
 
 
+def check_echo(program):
+    """The server and its client as a user runs them: clients one by one, at once, and leaving in the middle; Ctrl-C in between."""
+    client = pathlib.Path(program).with_name("echo_client")
+    server = subprocess.Popen([program, "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    timer = threading.Timer(30, server.kill)
+    timer.start()
+    try:
+        first_line = server.stdout.readline()
+        match = re.fullmatch(r"listening on port (\d+); Ctrl-C stops\n", first_line)
+        if not match:
+            return f"the server said {first_line!r}, and then {server.communicate()}"
+        port = match[1]
+
+        one = Run(prints="a\nb c\n\n", stdin="a\nb c\n\n", args=("--port", port))
+        long_line = Run(prints="x{100000}\n", stdin="x" * 100000 + "\n", args=("--port", port))
+        many = Run(prints="(.{63}\n){20}", stdin=("y" * 63 + "\n") * 20, args=("--port", port, "--clients", "100"))
+        leaving = [socket.create_connection(("127.0.0.1", int(port))) for _ in range(20)]
+        for peer in leaving:
+            peer.sendall(b"z" * 100000)
+        problems = [check(client, run) for run in (one, long_line, many)]
+        for peer in leaving[:10]:
+            # Reset, since what was echoed is not read: the server is writing.
+            peer.close()
+        problems.append(check(client, one))
+        in_use = Run(errors=f"echo_server: port {port}: bind: Address already in use\n", args=("--port", port), exit_code=1)
+        problems.append(check(program, in_use))
+
+        # Ctrl-C with connections open: ten that do not read, one that waits, and one whose client is in the middle of a session.
+        # (The server may not have seen yet that the other ten are gone.)
+        waiting = socket.create_connection(("127.0.0.1", int(port)))
+        waiting.sendall(b"w")
+        waiting.recv(1)
+        talking = subprocess.Popen([client, "--port", port], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        talking.stdin.write("before\n")
+        talking.stdin.flush()
+        talking.stdout.readline()
+        server.send_signal(signal.SIGINT)
+        output, errors = server.communicate()
+        if server.returncode != 0 or errors or not re.fullmatch(r"stopped; bytes: \d+, connections: 125, still open: (1[2-9]|2[0-2])\n", output):
+            problems.append(f"the server ended with {server.returncode}, stdout {output!r}, stderr {errors!r}")
+        if waiting.recv(1) != b"":
+            problems.append("a connection outlived the server")
+        output, errors = talking.communicate("after\n")
+        # What the client sees depends on whether its write or its read is the first to find the connection gone.
+        gone = r"echo_client: port \d+: (the server closed the connection|.*(Connection reset by peer|Broken pipe).*)\n"
+        if talking.returncode != 1 or output or not re.fullmatch(gone, errors):
+            problems.append(f"the client ended with {talking.returncode}, stdout {output!r}, stderr {errors!r}")
+        return "\n".join(problem for problem in problems if problem) or None
+    except OSError as error:
+        server.kill()
+        return f"{error}; the server said {server.communicate()}"
+    finally:
+        server.kill()
+        timer.cancel()
+
+
+def check_no_server(program):
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))  # and does not listen
+        port = str(bound.getsockname()[1])
+        errors = f"echo_client: port {port}: (connect: )?Connection refused\n"
+        return check(program, Run(errors=errors, args=("--port", port), exit_code=1))
+
+
+def wrong(argument, *args, says):
+    """A run with wrong arguments."""
+    return Run(args=(argument, *args), errors=rf"\w+: {says}\nusage: .*\n", exit_code=2)
+
+
+# For each example, the runs that are tested; a function takes the program and says what is wrong.
 EXAMPLES = {
-    # "hello": [Run(prints=r"hello, world\n")],
+    "callbacks": [
+        Run(prints=r"\[0, 1, 4, 9, 16, 25, 36, 49, 64, 81\]\n17 / 5 is 3, and 2 over\n1 / 0: division by zero\n"),
+        wrong("3", says="there is no option '3'"),
+    ],
+    "coroutines": [Run(prints=r"(\[0, 1, 4, 9\]\n){2}0\.[2-9]\d s\n", args=("--seconds", "0.1"))],
+    "echo_client": [
+        check_no_server,
+        wrong("--port", "0", says="--port takes a number from 1 to 65535, not '0'"),
+        wrong("--clients", says="--clients needs a number after it"),
+    ],
+    "echo_server": [
+        Run(
+            prints=r"listening on port \d+; Ctrl-C stops\nstopped; bytes: 0, connections: 0, still open: 0\n",
+            args=("--port", "0"),
+            interrupt_after="listening",
+        ),
+        check_echo,
+        wrong("--port", "65536", says="--port takes a number from 0 to 65535, not '65536'"),
+        wrong("--port", "-1", says="--port takes a number from 0 to 65535, not '-1'"),
+    ],
+    "one_thread": [Run(prints="the program goes on\nhello world world world\n", args=("--seconds", "0.1"))],
+    "pool_scope": [Run(prints="8 calls started\n8 calls done after the block\n")],
+    "sync_vs_async": [
+        # One by one takes four times as long. The bounds leave room for a busy machine.
+        Run(
+            prints=r"apply +[1-9]\.\d\d s  \[0, 1, 4, 9\]\n"
+            r"apply_async +0\.[2-9]\d s  \[0, 1, 4, 9\]\nmap +0\.[2-9]\d s  \[0, 1, 4, 9\]\n",
+            args=("--seconds", "0.25"),
+        ),
+        Run(prints="usage: sync_vs_async \\[--seconds N\\]\n", args=("--help",)),
+        wrong("--seconds", "soon", says="--seconds takes a number from 0 to 60, not 'soon'"),
+    ],
 }
 
 
@@ -37,8 +141,11 @@ def check(program, run):
     errors = []
     reader = threading.Thread(target=lambda: errors.append(process.stderr.read()))
     reader.start()
-    process.stdin.write(run.stdin)
-    process.stdin.close()
+    try:
+        process.stdin.write(run.stdin)
+        process.stdin.close()
+    except BrokenPipeError:
+        pass  # it ended without reading it all; the exit code says whether it should have
     output = ""
     for line in process.stdout:
         output += line
@@ -49,21 +156,23 @@ def check(program, run):
     timer.cancel()
     reader.join()
 
-    what = f"{' '.join([program, *run.args])}\n--- stdout\n{output}\n--- stderr\n{errors[0]}\n---\n"
+    what = f"{' '.join([str(program), *run.args])}\n--- stdout\n{output}\n--- stderr\n{errors[0]}\n---\n"
     if timed_out:
         return f"{what}did not end within {run.seconds} s"
     if exit_code != run.exit_code:
         return f"{what}ended with {exit_code}, expected {run.exit_code}"
     if not re.fullmatch(run.prints, output, re.DOTALL):
         return f"{what}stdout does not match {run.prints!r}"
+    if not re.fullmatch(run.errors, errors[0], re.DOTALL):
+        return f"{what}stderr does not match {run.errors!r}"
     return None
 
 
 def main(name, program):
     if not EXAMPLES.get(name):
         return f"no expectation for {name}: add one to EXAMPLES in {__file__}"
-    problems = [problem for problem in (check(program, run) for run in EXAMPLES[name]) if problem]
-    return "\n".join(problems) or None
+    problems = [run(program) if callable(run) else check(program, run) for run in EXAMPLES[name]]
+    return "\n".join(problem for problem in problems if problem) or None
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 #pragma once
 // The one place where Asio's types are declared ahead, so that public headers need not include Asio.
 
+#include <cstddef> // before Asio's, which then knows the standard library: how Asio allocates depends on it
+
 #include <asio/detail/config.hpp>
 
 #if !defined(ASIO_INLINE_NAMESPACE_BEGIN) // since Asio 1.38

@@ -32,6 +32,8 @@ struct join_once {
 
 namespace {
 
+constinit thread_local const helper_scope* this_thread_helps = nullptr;
+
 thread_pool_options checked(thread_pool_options o)
 {
     if (o.threads == 0 || o.threads > 1024)
@@ -62,10 +64,18 @@ thread_pool_core::thread_pool_core(thread_pool_options o)
 
 thread_pool_core::~thread_pool_core() = default;
 
+helper_scope::helper_scope(const thread_pool_core& c) noexcept : core_(&c), outer_(std::exchange(this_thread_helps, this)) {}
+helper_scope::~helper_scope() { this_thread_helps = outer_; }
+
 bool thread_pool_core::on_worker() const noexcept
 {
     const worker* const w = this_worker();
-    return w && &w->owner() == &sched;
+    if (w && &w->owner() == &sched)
+        return true;
+    for (const helper_scope* h = this_thread_helps; h; h = h->outer_)
+        if (h->core_ == this)
+            return true;
+    return false;
 }
 
 void thread_pool_core::check_open(const char* verb) const

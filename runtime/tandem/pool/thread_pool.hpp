@@ -33,6 +33,7 @@ public:
     void begun(bool queued_from_outside) noexcept;
     void ended() noexcept { sched.count_finished(); }
 
+    /// Whether this thread runs the pool's work: one of its own, or one that helps with a map.
     [[nodiscard]] bool on_worker() const noexcept;
     void close() noexcept;
     void terminate() noexcept;
@@ -50,6 +51,21 @@ private:
     std::atomic<bool> terminated_{false};
     std::unique_ptr<gate> gate_; // null without a queue limit
     std::unique_ptr<join_once> join_;
+};
+
+/// For the scope in which a thread that is not one of the pool's works along in a map: what it runs is inside the pool all the same, and
+/// may submit after `close`, must not `join`, and so on.
+class helper_scope {
+public:
+    explicit helper_scope(const thread_pool_core& c) noexcept;
+    ~helper_scope();
+    helper_scope(const helper_scope&) = delete;
+    helper_scope& operator=(const helper_scope&) = delete;
+
+private:
+    friend thread_pool_core;
+    const thread_pool_core* core_;
+    const helper_scope* outer_;
 };
 
 /// The owner of a piece of work, as the work sees it.
@@ -189,8 +205,11 @@ auto thread_pool::run_map(const char* verb, F f, Range&& range, map_options opti
             // were initialised for the work.
             const bool takes_part = ticket.from_outside ? size() > 1 && !core_->has_initializer : true;
             loop->start(core_->sched, takes_part ? size() - 1 : size());
-            if (takes_part && loop->participate())
-                loop->participate_later(core_->sched);
+            if (takes_part) {
+                const detail::helper_scope inside(*core_);
+                if (loop->participate())
+                    loop->participate_later(core_->sched);
+            }
             loop->done.wait();
         }
         if (loop->error())

@@ -200,6 +200,10 @@ void scheduler::stop_threads(bool abandon) noexcept
     i.pool.wait(); // takes back the work that the pool itself counts as; with no threads of its own it does not block
     for (std::thread& t : i.threads)
         t.join();
+    // Jobs that no pump came to, since Asio was stopped: a helper of a map that ended without it has a share of the loop to give back.
+    if (worker* const w = i.workers[0].load(std::memory_order_acquire))
+        while (job* const j = find(*w))
+            j->execute();
 }
 
 // --- the way in --------------------------------------------------------------------------------

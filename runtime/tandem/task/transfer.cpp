@@ -29,13 +29,17 @@ void resume(std::coroutine_handle<> h) noexcept
 
 std::coroutine_handle<> detail::park(std::coroutine_handle<> h) noexcept
 {
+    // Somebody may have called handle.resume() directly. Without a loop below us we need one of our own; the awaiting coroutine is
+    // suspended already. And if such a call was made within the loop, the coroutine that it suspended has left there what it waits
+    // for: that goes first, in a loop of its own, as it would have gone within the call; then the place is ours.
     trampoline& t = this_thread_trampoline;
-    if (t.active && !t.next)
-        t.next = h;
-    else
-        // Somebody called handle.resume() directly: either there is no loop below us, or its place is taken by a coroutine that
-        // such a call suspended. A loop of our own is right in both cases; the awaiting coroutine is suspended already.
+    if (!t.active) {
         tandem::resume(h);
+        return std::noop_coroutine();
+    }
+    if (const std::coroutine_handle<> displaced = std::exchange(t.next, nullptr))
+        tandem::resume(displaced);
+    t.next = h;
     return std::noop_coroutine();
 }
 

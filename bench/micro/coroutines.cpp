@@ -1,0 +1,278 @@
+// Coroutines: starting them, awaiting one another, fork and join.
+
+#include "support.hpp"
+
+#include <tandem/combine/when_all.hpp>
+#include <tandem/pool/co_spawn.hpp>
+
+#include <asio/awaitable.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/detached.hpp>
+#include <asio/experimental/awaitable_operators.hpp>
+#include <asio/use_future.hpp>
+
+#if defined(TANDEM_HAVE_TBB)
+#include <tbb/parallel_invoke.h>
+#endif
+
+#include <future>
+
+namespace {
+
+using bench::all_done;
+using bench::asio_pool;
+using bench::tandem_pool;
+
+// --- co_spawn of an empty task -----------------------------------------------------------------
+
+constexpr std::size_t spawns = 500'000;
+
+tandem::task<> empty_task()
+{
+    all_done.arrive();
+    co_return;
+}
+asio::awaitable<void> empty_awaitable()
+{
+    all_done.arrive();
+    co_return;
+}
+
+void spawn_tandem(benchmark::State& state)
+{
+    for (auto _ : state) {
+        all_done.start(spawns);
+        for (std::size_t k = 0; k < spawns; ++k)
+            tandem::co_spawn(tandem_pool(), empty_task());
+        all_done.wait();
+    }
+    bench::operations(state, spawns);
+}
+BENCH(spawn_tandem, "co_spawn_outside/tandem", 1);
+
+void spawn_asio(benchmark::State& state)
+{
+    for (auto _ : state) {
+        all_done.start(spawns);
+        for (std::size_t k = 0; k < spawns; ++k)
+            asio::co_spawn(asio_pool(), empty_awaitable(), asio::detached);
+        all_done.wait();
+    }
+    bench::operations(state, spawns);
+}
+BENCH(spawn_asio, "co_spawn_outside/asio", 1);
+
+void spawn_inside_tandem(benchmark::State& state)
+{
+    for (auto _ : state) {
+        all_done.start(spawns);
+        tandem_pool().apply_async([] {
+            for (std::size_t k = 0; k < spawns; ++k)
+                tandem::co_spawn(tandem_pool(), empty_task());
+        });
+        all_done.wait();
+    }
+    bench::operations(state, spawns);
+}
+BENCH(spawn_inside_tandem, "co_spawn_inside/tandem", 1);
+
+void spawn_inside_asio(benchmark::State& state)
+{
+    for (auto _ : state) {
+        all_done.start(spawns);
+        asio::post(asio_pool(), [] {
+            for (std::size_t k = 0; k < spawns; ++k)
+                asio::co_spawn(asio_pool(), empty_awaitable(), asio::detached);
+        });
+        all_done.wait();
+    }
+    bench::operations(state, spawns);
+}
+BENCH(spawn_inside_asio, "co_spawn_inside/asio", 1);
+
+tandem::task<int> one_task() { co_return 1; }
+asio::awaitable<int> one_awaitable() { co_return 1; }
+
+void spawn_handles_tandem(benchmark::State& state)
+{
+    std::vector<tandem::async_result<int>> handles;
+    handles.reserve(spawns);
+    for (auto _ : state) {
+        for (std::size_t k = 0; k < spawns; ++k)
+            handles.push_back(tandem::co_spawn(tandem_pool(), one_task()));
+        for (auto& h : handles)
+            benchmark::DoNotOptimize(h.get());
+        handles.clear();
+    }
+    bench::operations(state, spawns);
+}
+BENCH(spawn_handles_tandem, "co_spawn_outside_handles/tandem", 1);
+
+void spawn_handles_asio(benchmark::State& state)
+{
+    std::vector<std::future<int>> handles;
+    handles.reserve(spawns);
+    for (auto _ : state) {
+        for (std::size_t k = 0; k < spawns; ++k)
+            handles.push_back(asio::co_spawn(asio_pool(), one_awaitable(), asio::use_future));
+        for (auto& h : handles)
+            benchmark::DoNotOptimize(h.get());
+        handles.clear();
+    }
+    bench::operations(state, spawns);
+}
+BENCH(spawn_handles_asio, "co_spawn_outside_handles/asio", 1);
+
+// --- one coroutine awaits another --------------------------------------------------------------
+
+constexpr std::size_t awaits = 1'000'000;
+
+tandem::task<std::size_t> tandem_awaits()
+{
+    std::size_t sum = 0;
+    for (std::size_t k = 0; k < awaits; ++k)
+        sum += static_cast<std::size_t>(co_await one_task());
+    co_return sum;
+}
+asio::awaitable<std::size_t> asio_awaits()
+{
+    std::size_t sum = 0;
+    for (std::size_t k = 0; k < awaits; ++k)
+        sum += static_cast<std::size_t>(co_await one_awaitable());
+    co_return sum;
+}
+
+void await_tandem(benchmark::State& state)
+{
+    for (auto _ : state)
+        bench::expect(tandem::sync_wait(tandem_pool(), tandem_awaits()) == awaits, "co_await: wrong sum");
+    bench::operations(state, awaits);
+}
+BENCH(await_tandem, "co_await/tandem", 10);
+
+void await_asio(benchmark::State& state)
+{
+    for (auto _ : state)
+        bench::expect(asio::co_spawn(asio_pool(), asio_awaits(), asio::use_future).get() == awaits, "co_await: wrong sum");
+    bench::operations(state, awaits);
+}
+BENCH(await_asio, "co_await/asio", 2);
+
+// A recursion that deep and back, again and again: no frame is hot in the cache just because it was freed just now.
+
+constexpr std::size_t depth = 1000;
+
+tandem::task<std::size_t> tandem_descends(std::size_t n) { co_return n == 0 ? 0 : 1 + co_await tandem_descends(n - 1); }
+asio::awaitable<std::size_t> asio_descends(std::size_t n) { co_return n == 0 ? 0 : 1 + co_await asio_descends(n - 1); }
+
+void deep_tandem(benchmark::State& state)
+{
+    for (auto _ : state)
+        bench::expect(tandem::sync_wait(tandem_pool(),
+                          []() -> tandem::task<std::size_t> {
+                              std::size_t sum = 0;
+                              for (std::size_t k = 0; k < awaits / depth; ++k)
+                                  sum += co_await tandem_descends(depth);
+                              co_return sum;
+                          }) == awaits,
+            "co_await: wrong sum");
+    bench::operations(state, awaits);
+}
+BENCH(deep_tandem, "co_await_deep/tandem", 10);
+
+void deep_asio(benchmark::State& state)
+{
+    for (auto _ : state)
+        bench::expect(asio::co_spawn(
+                          asio_pool(),
+                          []() -> asio::awaitable<std::size_t> {
+                              std::size_t sum = 0;
+                              for (std::size_t k = 0; k < awaits / depth; ++k)
+                                  sum += co_await asio_descends(depth);
+                              co_return sum;
+                          },
+                          asio::use_future)
+                              .get() == awaits,
+            "co_await: wrong sum");
+    bench::operations(state, awaits);
+}
+BENCH(deep_asio, "co_await_deep/asio", 2);
+
+// --- fork and join: Fibonacci numbers ----------------------------------------------------------
+
+constexpr long fib_value[] = {0, 1, 1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 233, 377, 610, 987, 1597, 2584, 4181, 6765, 10946,
+    17711, 28657, 46368, 75025, 121393, 196418, 317811, 514229, 832040};
+constexpr std::size_t calls_of_fib(int n) { return static_cast<std::size_t>(2 * fib_value[n + 1] - 1); }
+
+tandem::task<long> tandem_fib(int n)
+{
+    if (n < 2)
+        co_return n;
+    const auto [a, b] = co_await tandem::when_all(tandem_fib(n - 1), tandem_fib(n - 2));
+    co_return a + b;
+}
+
+void fib_tandem(benchmark::State& state)
+{
+    constexpr int n = 27;
+    for (auto _ : state)
+        bench::expect(tandem::sync_wait(tandem_pool(), tandem_fib(n)) == fib_value[n], "fib: wrong number");
+    bench::operations(state, calls_of_fib(n));
+}
+BENCH(fib_tandem, "fork_join_fib/tandem", 10);
+
+// Asio's && starts its operands with co_spawn. On one thread: it is no faster on two, and must not be cancelled there (docs say why).
+asio::awaitable<long> asio_fib(int n)
+{
+    using namespace asio::experimental::awaitable_operators;
+    if (n < 2)
+        co_return n;
+    const auto [a, b] = co_await (asio_fib(n - 1) && asio_fib(n - 2));
+    co_return a + b;
+}
+
+void fib_asio(benchmark::State& state)
+{
+    constexpr int n = 16;
+    static asio::thread_pool one(1);
+    for (auto _ : state)
+        bench::expect(asio::co_spawn(one, asio_fib(n), asio::use_future).get() == fib_value[n], "fib: wrong number");
+    bench::operations(state, calls_of_fib(n));
+}
+BENCH(fib_asio, "fork_join_fib/asio", 5);
+
+TANDEM_NOINLINE long plain_fib(int n) { return n < 2 ? n : plain_fib(n - 1) + plain_fib(n - 2); }
+
+void fib_calls(benchmark::State& state)
+{
+    for (auto _ : state) {
+        int n = 30;
+        benchmark::DoNotOptimize(n);
+        bench::expect(plain_fib(n) == fib_value[30], "fib: wrong number");
+    }
+    bench::operations(state, calls_of_fib(29));
+}
+BENCH(fib_calls, "fork_join_fib/plain_calls", 5);
+
+#if defined(TANDEM_HAVE_TBB)
+long tbb_fib(int n)
+{
+    if (n < 2)
+        return n;
+    long a = 0;
+    long b = 0;
+    tbb::parallel_invoke([&] { a = tbb_fib(n - 1); }, [&] { b = tbb_fib(n - 2); });
+    return a + b;
+}
+
+void fib_tbb(benchmark::State& state)
+{
+    constexpr int n = 24;
+    for (auto _ : state)
+        bench::expect(tbb_fib(n) == fib_value[n], "fib: wrong number");
+    bench::operations(state, calls_of_fib(n));
+}
+BENCH(fib_tbb, "fork_join_fib/tbb", 10);
+#endif
+
+} // namespace

@@ -1,0 +1,147 @@
+#include "report.hpp"
+
+#include <tandem/pool/thread_pool.hpp>
+
+#include <asio/version.hpp>
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cstdio>
+
+namespace bench {
+
+namespace {
+
+/// What is compared, and at most how long the first may take in terms of the second; 0: no target.
+struct comparison {
+    const char* what;
+    const char* ours;
+    const char* other;
+    double target;
+};
+constexpr comparison comparisons[] = {
+    {"submit from outside", "submit_outside/tandem", "submit_outside/asio", 1},
+    {"  keeping the handles", "submit_outside_handles/tandem", "submit_outside_handles/asio", 1},
+    {"submit from a worker", "submit_inside/tandem", "submit_inside/asio", 1},
+    {"submit a tree of tasks", "submit_tree/tandem", "submit_tree/asio", 1},
+    {"round trip", "round_trip/tandem", "round_trip/asio", 1},
+    {"co_spawn an empty task", "co_spawn_outside/tandem", "co_spawn_outside/asio", 0.25},
+    {"  keeping the handles", "co_spawn_outside_handles/tandem", "co_spawn_outside_handles/asio", 0.25},
+    {"  from a worker", "co_spawn_inside/tandem", "co_spawn_inside/asio", 0.25},
+    {"nested co_await", "co_await/tandem", "co_await/asio", 0.25},
+    {"  a thousand deep", "co_await_deep/tandem", "co_await_deep/asio", 0.25},
+    {"fork and join", "fork_join_fib/tandem", "fork_join_fib/asio", 0},
+    {"  and oneTBB", "fork_join_fib/tandem", "fork_join_fib/tbb", 0},
+    {"  and plain calls", "fork_join_fib/tandem", "fork_join_fib/plain_calls", 0},
+    {"map 100k squares and a loop", "map_100k_squares/tandem", "map_100k_squares/plain_loop", 1},
+    {"  and oneTBB", "map_100k_squares/tandem", "map_100k_squares/tbb", 0},
+    {"map 1M sines and a loop", "map_1m_sines/tandem", "map_1m_sines/plain_loop", 1},
+    {"  and oneTBB", "map_1m_sines/tandem", "map_1m_sines/tbb", 0},
+};
+
+struct lateness_target {
+    const char* counter;
+    double milliseconds;
+};
+constexpr lateness_target lateness_targets[] = {{"p50_ms", 5}, {"p99_ms", 20}};
+
+double median(std::vector<double> v)
+{
+    const std::size_t half = v.size() / 2;
+    std::sort(v.begin(), v.end());
+    return v.size() % 2 ? v[half] : (v[half - 1] + v[half]) / 2;
+}
+
+double least(const std::vector<double>& v) { return *std::min_element(v.begin(), v.end()); }
+
+} // namespace
+
+bool reporter::ReportContext(const Context&)
+{
+#if defined(__clang__)
+    const char* const compiler = "Clang " __clang_version__;
+#else
+    const char* const compiler = "GCC " __VERSION__;
+#endif
+    fmt::print("{} threads, {}, Asio {}.{}.{}; nanoseconds per operation, medians and the best of the repetitions\n\n",
+        tandem::default_thread_count(), compiler, ASIO_VERSION / 100000, ASIO_VERSION / 100 % 1000, ASIO_VERSION % 100);
+    fmt::print("{:<36} {:>11} {:>11} {:>11}\n", "", "wall", "best", "CPU");
+    return true;
+}
+
+void reporter::ReportRuns(const std::vector<Run>& runs)
+{
+    std::string name;
+    for (const Run& r : runs) {
+        if (r.run_type != Run::RT_Iteration)
+            continue;
+        name = r.run_name.function_name;
+        if (r.error_occurred) {
+            fmt::print("{:<36} {}\n", name, r.error_message);
+            failed_ = true;
+            return;
+        }
+        result& into = results_[name];
+        double operations = static_cast<double>(r.iterations);
+        for (const auto& [key, counter] : r.counters)
+            if (key == "operations")
+                operations *= counter.value;
+            else
+                into.counters[key] = counter.value;
+        into.wall.push_back(1e9 * r.real_accumulated_time / operations);
+        into.cpu.push_back(1e9 * r.cpu_accumulated_time / operations);
+    }
+    const auto found = results_.find(name);
+    if (found == results_.end())
+        return;
+    const result& r = found->second;
+    fmt::print("{:<36} {:>11.1f} {:>11.1f} {:>11.1f}", name, median(r.wall), least(r.wall), median(r.cpu));
+    for (const auto& [key, value] : r.counters)
+        fmt::print("  {} {:.4g}", key, value);
+    fmt::print("\n");
+    std::fflush(stdout);
+}
+
+void reporter::Finalize()
+{
+    print_ratios();
+    print_lateness();
+}
+
+void reporter::print_ratios() const
+{
+    bool first = true;
+    for (const comparison& c : comparisons) {
+        const auto ours = results_.find(c.ours);
+        const auto other = results_.find(c.other);
+        if (ours == results_.end() || other == results_.end())
+            continue;
+        if (std::exchange(first, false))
+            fmt::print(
+                "\n{:<36} {:>11} {:>11} {:>11} {:>8}\n", "Tandem's time as a share of theirs", "wall", "best", "CPU", "target");
+        const double wall = median(ours->second.wall) / median(other->second.wall);
+        fmt::print("{:<36} {:>11.2f} {:>11.2f} {:>11.2f}", c.what, wall, least(ours->second.wall) / least(other->second.wall),
+            median(ours->second.cpu) / median(other->second.cpu));
+        if (c.target > 0)
+            fmt::print(" {:>8.2f}  {}", c.target, wall <= c.target ? "met" : "missed");
+        fmt::print("\n");
+    }
+}
+
+void reporter::print_lateness() const
+{
+    const auto ours = results_.find("timer_in_flood/tandem");
+    if (ours == results_.end())
+        return;
+    fmt::print("\n");
+    for (const auto& [counter, target] : lateness_targets) {
+        const double late = ours->second.counters.at(counter);
+        fmt::print("a 1 ms timer among 100k tasks of 100 us is late by {:.2f} ms ({}), target {:.0f} ms: {}", late,
+            std::string_view(counter).substr(0, 3), target, late <= target ? "met" : "missed");
+        if (const auto asio = results_.find("timer_in_flood/asio"); asio != results_.end())
+            fmt::print("; with Asio alone {:.1f} ms", asio->second.counters.at(counter));
+        fmt::print("\n");
+    }
+}
+
+} // namespace bench

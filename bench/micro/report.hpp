@@ -1,0 +1,34 @@
+#pragma once
+
+#include <benchmark/benchmark.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace bench {
+
+/// Prints a line per benchmark, times per operation, and in the end the ratios and the targets of the design.
+class reporter final : public benchmark::BenchmarkReporter {
+public:
+    bool ReportContext(const Context& context) override;
+    void ReportRuns(const std::vector<Run>& runs) override;
+    void Finalize() override;
+
+    [[nodiscard]] bool failed() const noexcept { return failed_; }
+
+private:
+    struct result {
+        std::vector<double> wall; // nanoseconds per operation, one of each repetition
+        std::vector<double> cpu;  // of the whole process
+        std::map<std::string, double> counters;
+    };
+
+    void print_ratios() const;
+    void print_lateness() const;
+
+    std::map<std::string, result> results_;
+    bool failed_ = false;
+};
+
+} // namespace bench

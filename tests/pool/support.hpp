@@ -1,0 +1,137 @@
+// What the tests of the pools share.
+#pragma once
+
+#include <tandem/base/errc.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace support {
+
+/// Holds up threads until it is opened. Declared before the pool whose calls wait at it.
+class gate {
+public:
+    void open()
+    {
+        const std::lock_guard lock(m_); // notified under the lock: who passes may destroy the gate
+        open_ = true;
+        changed_.notify_all();
+    }
+    void pass()
+    {
+        std::unique_lock lock(m_);
+        changed_.wait(lock, [&] { return open_; });
+    }
+
+private:
+    std::mutex m_;
+    std::condition_variable changed_;
+    bool open_ = false;
+};
+
+inline std::string text_of(const std::exception_ptr& e)
+{
+    try {
+        std::rethrow_exception(e);
+    }
+    catch (const std::exception& x) {
+        return x.what();
+    }
+    catch (...) {
+        return "?";
+    }
+}
+
+inline std::string type_of(const std::exception_ptr& e)
+{
+    try {
+        std::rethrow_exception(e);
+    }
+    catch (const tandem::operation_cancelled&) {
+        return "operation_cancelled";
+    }
+    catch (const tandem::pool_closed&) {
+        return "pool_closed";
+    }
+    catch (const std::exception&) {
+        return "exception";
+    }
+    catch (...) {
+        return "?";
+    }
+}
+
+/// Where a pool's unhandled errors go: `thread_pool_options{.unhandled = log.hook()}`. Declared before the pool.
+class error_log {
+public:
+    auto hook()
+    {
+        return [this](const std::exception_ptr& e) {
+            const std::lock_guard lock(m_);
+            texts_.push_back(text_of(e));
+        };
+    }
+    [[nodiscard]] std::vector<std::string> texts() const
+    {
+        const std::lock_guard lock(m_);
+        return texts_;
+    }
+    [[nodiscard]] std::vector<std::string> sorted() const
+    {
+        std::vector<std::string> v = texts();
+        std::ranges::sort(v);
+        return v;
+    }
+
+private:
+    mutable std::mutex m_;
+    std::vector<std::string> texts_;
+};
+
+/// Counts what is made of it, and what is left; each Tag for itself.
+template <class Tag>
+struct counted {
+    static inline std::atomic<int> alive = 0;
+    static inline std::atomic<int> copies = 0;
+    static inline std::atomic<int> moves = 0;
+    static void start()
+    {
+        copies = 0;
+        moves = 0;
+    }
+
+    explicit counted(int v) : value(v) { ++alive; }
+    counted(const counted& other) : value(other.value) { ++alive, ++copies; }
+    counted(counted&& other) noexcept : value(std::exchange(other.value, -1)) { ++alive, ++moves; }
+    counted& operator=(const counted& other)
+    {
+        value = other.value;
+        ++copies;
+        return *this;
+    }
+    counted& operator=(counted&& other) noexcept
+    {
+        value = std::exchange(other.value, -1);
+        ++moves;
+        return *this;
+    }
+    ~counted() { --alive; }
+
+    int value;
+};
+
+inline void wait_until(const std::atomic<bool>& flag)
+{
+    while (!flag.load())
+        std::this_thread::yield();
+}
+
+} // namespace support

@@ -1,0 +1,201 @@
+#include "support/threads.hpp"
+
+#include <tandem/task/frame_memory.hpp>
+#include <tandem/task/sync_wait.hpp>
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <set>
+#include <vector>
+
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
+using namespace tandem;
+using namespace tandem::test;
+
+namespace {
+
+struct block {
+    void* memory;
+    std::size_t size;
+};
+
+// The bytes that are allocated in the whole process. The sanitizers' allocators do not say.
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 33) && !TANDEM_ASAN && !TANDEM_TSAN
+constexpr bool can_measure = true;
+std::ptrdiff_t bytes_in_use() { return static_cast<std::ptrdiff_t>(mallinfo2().uordblks + mallinfo2().hblkhd); }
+#else
+constexpr bool can_measure = false;
+std::ptrdiff_t bytes_in_use() { return 0; }
+#endif
+
+// A bounded queue from one thread to another.
+class conveyor {
+public:
+    void put(void* p) noexcept
+    {
+        while (written_ - read_.load(std::memory_order_acquire) == belt_.size())
+            std::this_thread::yield();
+        belt_[written_ % belt_.size()] = p;
+        published_.store(++written_, std::memory_order_release);
+    }
+    void* take() noexcept
+    {
+        const std::size_t n = read_.load(std::memory_order_relaxed);
+        while (published_.load(std::memory_order_acquire) == n)
+            std::this_thread::yield();
+        void* const p = belt_[n % belt_.size()];
+        read_.store(n + 1, std::memory_order_release);
+        return p;
+    }
+
+private:
+    std::array<void*, 256> belt_{};
+    std::size_t written_ = 0;
+    std::atomic<std::size_t> published_{0};
+    std::atomic<std::size_t> read_{0};
+};
+
+} // namespace
+
+TEST_CASE("a block has the room that was asked for, aligned for any scalar, to itself")
+{
+    std::vector<block> blocks;
+    for (int round = 0; round < 2; ++round) { // the second time from recycled blocks
+        for (std::size_t size = 1; size <= 3000; size += size < 200 ? 1 : 37) {
+            void* const p = frame_allocate(size);
+            CHECK(reinterpret_cast<std::uintptr_t>(p) % alignof(std::max_align_t) == 0);
+            std::memset(p, static_cast<int>(size % 251), size);
+            blocks.push_back({p, size});
+        }
+        for (const block& b : blocks) {
+            const auto* const bytes = static_cast<const unsigned char*>(b.memory);
+            bool untouched = true;
+            for (std::size_t k = 0; k < b.size; ++k)
+                untouched = untouched && bytes[k] == b.size % 251;
+            CHECK(untouched);
+            frame_free(b.memory, b.size);
+        }
+        blocks.clear();
+    }
+}
+
+TEST_CASE("a freed block is given out again for the same size, newest first")
+{
+    if (TANDEM_ASAN)
+        return; // there it is not, so that a use after free is seen
+    void* const a = frame_allocate(300);
+    void* const b = frame_allocate(300);
+    frame_free(a, 300);
+    frame_free(b, 300);
+    void* const other = frame_allocate(700);
+    CHECK(other != a);
+    CHECK(other != b);
+    CHECK(frame_allocate(300) == b);
+    CHECK(frame_allocate(290) == a); // of the same class
+    frame_free(a, 290);
+    frame_free(b, 300);
+    frame_free(other, 700);
+}
+
+TEST_CASE("the frames of tasks are recycled")
+{
+    if (TANDEM_ASAN)
+        return;
+    const auto where = []() -> task<const void*> {
+        const int local = 0;
+        const void* const address = &local; // in the frame, since it is used after a suspension
+        co_await this_task::stop_token();
+        co_return local == 0 ? address : nullptr;
+    };
+    const auto looks = [&]() -> task<std::size_t> {
+        std::set<const void*> seen;
+        for (int k = 0; k < 100; ++k)
+            seen.insert(co_await where());
+        co_return seen.size();
+    };
+    CHECK(sync_wait(looks()) == 1);
+}
+
+TEST_CASE("a block may be freed on another thread, and serves that one")
+{
+    void* p = frame_allocate(128);
+    on_threads([&] {
+        frame_free(p, 128);
+        void* const again = frame_allocate(128);
+        if (!TANDEM_ASAN)
+            CHECK(again == p);
+        frame_free(again, 128);
+    });
+}
+
+TEST_CASE("what one thread makes and another frees stays bounded")
+{
+    constexpr int blocks = scaled(1'000'000, 200'000, 200'000);
+    for (const std::size_t size : {64u, 500u, 1024u, 1500u}) {
+        const std::ptrdiff_t before = bytes_in_use();
+        std::ptrdiff_t during = 0;
+        conveyor belt;
+        on_threads(
+            [&] {
+                for (int k = 0; k < blocks; ++k)
+                    belt.put(frame_allocate(size));
+            },
+            [&] {
+                for (int k = 0; k < blocks; ++k)
+                    frame_free(belt.take(), size);
+                during = bytes_in_use(); // with what this thread keeps
+            });
+        if (can_measure)
+            CHECK(during - before < (1 << 20)); // of up to 1.5 GB that have passed through
+    }
+}
+
+TEST_CASE("a thread keeps a bounded number of blocks, and gives them back when it ends")
+{
+    const std::ptrdiff_t before = bytes_in_use();
+    on_threads([&] {
+        {
+            std::vector<void*> blocks;
+            for (int k = 0; k < 50'000; ++k)
+                blocks.push_back(frame_allocate(1000));
+            for (void* const b : blocks)
+                frame_free(b, 1000);
+        }
+        if (can_measure)
+            CHECK(bytes_in_use() - before < (1 << 20)); // of 50 MB
+    });
+    for (int k = 0; k < 200; ++k)
+        on_threads([] {
+            void* const p = frame_allocate(1000);
+            frame_free(p, 1000);
+        });
+    if (can_measure)
+        CHECK(bytes_in_use() - before < (100 << 10));
+}
+
+TEST_CASE("frames may be freed while the thread ends")
+{
+    struct at_exit {
+        ~at_exit()
+        {
+            frame_free(memory, 200);
+            frame_free(frame_allocate(200), 200);
+        }
+        void* memory = nullptr;
+    };
+    on_threads([] {
+        static thread_local at_exit early; // made before this thread recycles anything, so it goes after
+        early.memory = frame_allocate(200);
+        frame_free(frame_allocate(100), 100);
+        static thread_local at_exit late;
+        late.memory = frame_allocate(200);
+    });
+}
