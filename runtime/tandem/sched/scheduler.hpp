@@ -18,6 +18,10 @@ namespace tandem {
 
 class scheduler;
 
+namespace detail {
+struct scheduler_state;
+}
+
 /// A worker's slot: its queues and counters. Bound to one thread of the asio::thread_pool for that thread's whole life.
 class alignas(cache_line) worker final : public thread_host {
 public:
@@ -125,7 +129,6 @@ public:
 
 private:
     friend worker;
-    struct impl;
 
     static constexpr std::uint64_t one_running = 1;
     static constexpr std::uint64_t one_searching = std::uint64_t{1} << 32;
@@ -146,7 +149,7 @@ private:
 
     // Read by all and hardly ever written: kept off the lines that follow.
     std::uint64_t threads_;
-    impl* impl_;
+    detail::scheduler_state* impl_;
     std::atomic<bool> idle_waiter_{false};
 
     // How many pumps exist (posted to Asio or running), and how many of those are sure to look at every queue again before they

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <tandem/pool/args.hpp>
 #include <tandem/pool/detail/applicable.hpp>
 #include <tandem/pool/detail/result_state.hpp>
 #include <tandem/task/awaitable.hpp>
@@ -198,9 +197,9 @@ inline constexpr bool is_callback<C, void> = std::is_invocable_v<C&>;
 /// Whether C is a callback for `f(a...)`. False as well when `f` cannot be called so; that has its own message.
 template <class C, class F, class Args>
 inline constexpr bool is_callback_of = false;
-template <class C, class F, class... A>
-    requires is_applicable<F, typename args_t<A...>::tuple>
-inline constexpr bool is_callback_of<C, F, args_t<A...>> = is_callback<C, call_value_t<bound_call<F, typename args_t<A...>::tuple>>>;
+template <class C, class F, class Args>
+    requires is_applicable<F, typename Args::tuple>
+inline constexpr bool is_callback_of<C, F, Args> = is_callback<C, call_value_t<bound_call<F, typename Args::tuple>>>;
 
 /// False for a null function pointer, an empty std::function and the like: what can be made from nullptr, and compared with it.
 template <class F>
