@@ -1,5 +1,5 @@
-// Callbacks: what to do with a result when it comes, without waiting for it. A closure gives the callback whatever else it needs;
-// a result that is a tuple is unpacked there; a second callback takes the error in place of the result.
+// Callbacks: what to do with a result when it comes, without waiting for it.
+// A closure gives the callback whatever else it needs; a result that is a tuple is unpacked there; a second callback takes the error.
 
 #include "command_line.hpp"
 

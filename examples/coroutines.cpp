@@ -1,4 +1,4 @@
-// The jobs of sync_vs_async as coroutines: a coroutine that waits keeps no thread, so one thread is enough for all four.
+// The jobs of sync_vs_async as coroutines, which keep no thread while they wait: one thread is enough for all.
 // --seconds N makes them shorter or longer.
 
 #include "command_line.hpp"
@@ -16,7 +16,7 @@ double seconds = 1;
 tandem::task<int> square(int n)
 {
     co_await tandem::sleep_for(std::chrono::duration<double>(seconds)); // as asyncio.sleep
-    co_return n * n;
+    co_return (n * n);
 }
 
 tandem::task<> all_ways(tandem::thread_pool& pool)

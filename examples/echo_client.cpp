@@ -1,5 +1,5 @@
-// A client for echo_server: sends each line of stdin, and prints what comes back. --clients N sends it on N connections at once.
-// Blocking code on the outside, coroutines on the inside: pool.map awaits a coroutine for every connection.
+// A client for echo_server: sends each line of stdin, and prints what comes back.
+// Blocking code outside, coroutines inside: pool.map awaits one for each connection. --clients N makes N connections.
 
 #include "command_line.hpp"
 

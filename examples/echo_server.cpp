@@ -1,5 +1,5 @@
-// A TCP echo server: one coroutine accepts, and one per connection echoes, on the threads of the pool. Ctrl-C stops it cleanly: it
-// stops accepting, cancels the open connections, and says what it did. --port 0 takes a free port.
+// A TCP echo server of coroutines: one accepts, and one for each connection echoes, on the threads of a pool.
+// Ctrl-C stops it cleanly: it stops accepting, cancels the open connections, and says what it did. --port 0 takes a free port.
 
 #include "command_line.hpp"
 

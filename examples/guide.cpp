@@ -1,5 +1,5 @@
-// What docs/guide.md quotes: between `// [name]` and `// [/name]` stands the block of that name; tests/readme_test.py compares them.
-// Run, it goes through them from top to bottom.
+// What docs/guide.md quotes, from top to bottom.
+// Between `// [name]` and `// [/name]` stands the block of that name; tests/readme_test.py compares them.
 
 #include <tandem/io/awaitable.hpp>
 #include <tandem/io/completion_token.hpp>
@@ -115,7 +115,8 @@ tandem::task<> io(tandem::thread_pool& pool)
     socket there{pool.context()};
     asio::local::connect_pair(here, there);
     const std::string hello = "hello\n";
-    auto [line, written] = co_await tandem::when_all(read_line(there), asio::async_write(here, asio::buffer(hello), tandem::use_task));
+    auto write = asio::async_write(here, asio::buffer(hello), tandem::use_task);
+    auto [written, line] = co_await tandem::when_all(std::move(write), read_line(there));
     fmt::print("{} bytes: {}", written, line);
 }
 
@@ -141,13 +142,16 @@ void mixing()
 {
     // [mixing]
     tandem::thread_pool pool{4};
+    // A verb awaits what its function returns.
     const std::vector<std::string> names{"a", "b", "c"};
-    const auto pages = pool.map(download, names);                                 // a verb awaits what its function returns
-    auto handle = tandem::co_spawn(pool, download("d"));                          // a coroutine in the background
-    const std::string page = tandem::sync_wait(pool, download("e"));              // a coroutine, waited for
-    std::future<int> f = pool.apply_async(square, tandem::args(6), asio::use_future); // any completion token
+    const std::vector<std::string> pages = pool.map(download, names);
+    // A coroutine in the background, and one waited for.
+    auto handle = tandem::co_spawn(pool, download("d"));
+    const std::string page = tandem::sync_wait(pool, download("e"));
+    // Any completion token of Asio.
+    std::future<int> future = pool.apply_async(square, tandem::args(6), asio::use_future);
     // [/mixing]
-    fmt::print("{} {} {} {}\n", pages, handle.get(), page, f.get());
+    fmt::print("{} {} {} {}\n", pages, handle.get(), page, future.get());
     tandem::sync_wait(pool, from_coroutine(pool));
     tandem::sync_wait(pool, io(pool));
     fmt::print("{}\n", tandem::sync_wait(pool, total_size(names)));
@@ -235,6 +239,17 @@ void lifetime()
     fmt::print("{} {}\n", kept.get(), tandem::sync_wait(pool, std::move(task)));
 }
 
+tandem::task<> gcc_twelve(tandem::thread_pool& pool)
+{
+    const std::string name = "a string too long to be kept inside its object";
+    // [gcc_twelve]
+    // Wrong with GCC 12: co_await pool.apply_async([name] { return name.size(); })
+    auto size_of_name = [name] { return name.size(); };
+    const std::size_t size = co_await pool.apply_async(size_of_name);
+    // [/gcc_twelve]
+    fmt::print("{}\n", size);
+}
+
 } // namespace
 
 int main()
@@ -246,4 +261,5 @@ int main()
     tandem::run(errors);
     blocking_in_tasks();
     lifetime();
+    tandem::run(gcc_twelve);
 }

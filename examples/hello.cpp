@@ -1,4 +1,4 @@
-// The smallest complete program, the one of README.md: a pool, and a map over it.
+// The smallest complete program, the one on top of README.md: a pool, and a map over it.
 
 // [hello]
 #include <tandem/tandem.hpp>

@@ -1,5 +1,5 @@
-// One thread for one job, as Python's threading.Thread(target=…, args=…, kwargs=…). Positional arguments go as they are, named ones in
-// a struct with designated initialisers. The program goes on meanwhile; get() waits for the result.
+// One thread for one job, as Python's threading.Thread(target=…, args=…, kwargs=…).
+// Positional arguments go as they are, named ones in a struct with designated initialisers. get() waits for the result.
 
 #include "command_line.hpp"
 

@@ -1,5 +1,5 @@
-// A pool in a block: leaving the block finishes what was started in it, as close() and join() would. So the calls may use what was
-// made before the pool, and nobody can forget to wait.
+// A pool in a block: leaving the block finishes what was started in it, as close() and join() would.
+// So the calls may use what was made before the pool, and nobody can forget to wait.
 
 #include "command_line.hpp"
 

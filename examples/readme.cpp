@@ -1,19 +1,18 @@
-// What README.md quotes: between `// [name]` and `// [/name]` stands the block of that name. tests/readme_test.py compares them, runs
-// the Python beside each, and expects the same output. Usage: readme NAME
+// What README.md quotes: readme NAME runs the part of that name.
+// It stands between `// [name]` and `// [/name]`. tests/readme_test.py compares them, runs the Python beside each, and expects the
+// same output.
 
 #include <tandem/io/sleep.hpp>
 #include <tandem/tandem.hpp>
 
 #include <fmt/ranges.h>
 
-#include <atomic>
 #include <chrono>
 #include <exception>
+#include <map>
 #include <ranges>
 #include <string>
-#include <string_view>
 #include <tuple>
-#include <utility>
 #include <vector>
 
 using namespace std::chrono_literals;
@@ -60,8 +59,7 @@ tandem::task<std::string> download(std::string name)
 
 tandem::task<> download_all()
 {
-    auto both = tandem::when_all(download("a"), download("b"));
-    auto [a, b] = co_await std::move(both);
+    auto [a, b] = co_await tandem::when_all(download("a"), download("b"));
     fmt::print("{}, {}\n", a, b);
 }
 
@@ -82,8 +80,8 @@ void greet(const std::string& name, style s)
 
 void threads()
 {
-    auto thread = tandem::start_thread(
-        greet, tandem::args("world", style{.times = 2}));
+    auto arguments = tandem::args("world", style{.times = 2});
+    auto thread = tandem::start_thread(greet, arguments);
     // … the program goes on …
     thread.wait();
 }
@@ -116,15 +114,14 @@ tandem::task<int> coroutine(int n) { co_return n; }
 
 tandem::task<> table_of_coroutine_verbs(tandem::thread_pool& pool)
 {
+    using tandem::args;
     std::vector<int> items{1, 2, 3};
     auto handle = tandem::co_spawn(pool, coroutine(1));
     co_await handle;
-    auto all = tandem::when_all(coroutine(1), coroutine(2));
-    co_await std::move(all);
-    auto settled = tandem::when_all_settled(coroutine(1), coroutine(2));
-    co_await std::move(settled);
+    co_await tandem::when_all(coroutine(1), coroutine(2));
+    co_await tandem::when_all_settled(coroutine(1), coroutine(2));
     co_await tandem::sleep_for(1ms);
-    co_await pool.apply_async(square, tandem::args(1));
+    co_await pool.apply_async(square, args(1));
     tandem::map_limits limits{.concurrency = 2};
     co_await tandem::map(items, coroutine, limits);
 }
@@ -177,13 +174,18 @@ void table()
 
 int main(int argc, char** argv)
 {
-    const std::pair<std::string_view, void (*)()> parts[] = {
-        {"blocking", blocking}, {"callbacks", callbacks}, {"coroutines", coroutines}, {"threads", threads}, {"mixed", mixed}, {"table", table}};
-    for (const auto& [name, part] : parts)
-        if (argc == 2 && name == argv[1]) {
-            part();
-            return 0;
-        }
-    fmt::print(stderr, "usage: readme blocking|callbacks|coroutines|threads|mixed|table\n");
-    return 2;
+    const std::map<std::string, void (*)()> parts{
+        {"blocking", blocking},
+        {"callbacks", callbacks},
+        {"coroutines", coroutines},
+        {"threads", threads},
+        {"mixed", mixed},
+        {"table", table},
+    };
+    const auto part = argc == 2 ? parts.find(argv[1]) : parts.end();
+    if (part == parts.end()) {
+        fmt::print(stderr, "usage: readme {}\n", fmt::join(std::views::keys(parts), "|"));
+        return 2;
+    }
+    part->second();
 }

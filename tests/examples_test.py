@@ -116,8 +116,22 @@ EXAMPLES = {
         wrong("--port", "65536", says="--port takes a number from 0 to 65535, not '65536'"),
         wrong("--port", "-1", says="--port takes a number from 0 to 65535, not '-1'"),
     ],
+    "guide": [
+        Run(
+            prints=r"\[1, 4, 9, 16\]\n1 4 9 16 25 36 49 \n(waiting\n)+42\nlog: nobody waits for this call\n"
+            r'\["page a", "page b", "page c"\] page d page e 36\n25 3\n6 bytes: hello\n18\n'
+            r".*the operation was cancelled\ntrue\npage a\ndownload: no name\n\[3, 3, 3\]\npage x page x\n46\n"
+        )
+    ],
+    "hello": [Run(prints=r"\[0, 1, 4, 9, 16, 25, 36, 49, 64, 81\]\n")],
     "one_thread": [Run(prints="the program goes on\nhello world world world\n", args=("--seconds", "0.1"))],
     "pool_scope": [Run(prints="8 calls started\n8 calls done after the block\n")],
+    "readme": [
+        # The other parts are compared with the Python beside them, by readme_test.py.
+        Run(prints=r'\["a: done", "b: done", "c: done"\] 1000001\n', args=("mixed",)),
+        Run(args=("table",)),
+        Run(errors=r"usage: readme [a-z|]+\n", exit_code=2),
+    ],
     "sync_vs_async": [
         # One by one takes four times as long. The bounds leave room for a busy machine.
         Run(

@@ -65,19 +65,19 @@ bool reporter::ReportContext(const Context&)
 #else
     const char* const compiler = "GCC " __VERSION__;
 #endif
-    fmt::print("{} threads, {}, Asio {}.{}.{}; nanoseconds per operation, medians and the best of the repetitions\n\n",
-        tandem::default_thread_count(), compiler, ASIO_VERSION / 100000, ASIO_VERSION / 100 % 1000, ASIO_VERSION % 100);
-    fmt::print("{:<36} {:>11} {:>11} {:>11}\n", "", "wall", "best", "CPU");
+    fmt::print("{} threads, {}, Asio {}.{}.{}; everything takes a minute or two\n", tandem::default_thread_count(), compiler,
+        ASIO_VERSION / 100000, ASIO_VERSION / 100 % 1000, ASIO_VERSION % 100);
+    std::fflush(stdout);
     return true;
 }
 
 void reporter::ReportRuns(const std::vector<Run>& runs)
 {
-    std::string name;
+    // Nothing is printed yet: in random order all end at about the same time, at the end.
     for (const Run& r : runs) {
         if (r.run_type != Run::RT_Iteration)
             continue;
-        name = r.run_name.function_name;
+        const std::string& name = r.run_name.function_name;
         if (r.error_occurred) {
             fmt::print("{:<36} {}\n", name, r.error_message);
             failed_ = true;
@@ -93,21 +93,26 @@ void reporter::ReportRuns(const std::vector<Run>& runs)
         into.wall.push_back(1e9 * r.real_accumulated_time / operations);
         into.cpu.push_back(1e9 * r.cpu_accumulated_time / operations);
     }
-    const auto found = results_.find(name);
-    if (found == results_.end())
-        return;
-    const result& r = found->second;
-    fmt::print("{:<36} {:>11.1f} {:>11.1f} {:>11.1f}", name, median(r.wall), least(r.wall), median(r.cpu));
-    for (const auto& [key, value] : r.counters)
-        fmt::print("  {} {:.4g}", key, value);
-    fmt::print("\n");
-    std::fflush(stdout);
 }
 
 void reporter::Finalize()
 {
+    if (results_.empty())
+        return;
+    print_times();
     print_ratios();
     print_lateness();
+}
+
+void reporter::print_times() const
+{
+    fmt::print("\n{:<36} {:>11} {:>11} {:>11}\n", "Nanoseconds per operation", "median", "best", "CPU");
+    for (const auto& [name, r] : results_) {
+        fmt::print("{:<36} {:>11.1f} {:>11.1f} {:>11.1f}", name, median(r.wall), least(r.wall), median(r.cpu));
+        for (const auto& [key, value] : r.counters)
+            fmt::print("  {} {:.4g}", key, value);
+        fmt::print("\n");
+    }
 }
 
 void reporter::print_ratios() const
@@ -120,7 +125,7 @@ void reporter::print_ratios() const
             continue;
         if (std::exchange(first, false))
             fmt::print(
-                "\n{:<36} {:>11} {:>11} {:>11} {:>8}\n", "Tandem's time as a share of theirs", "wall", "best", "CPU", "target");
+                "\n{:<36} {:>11} {:>11} {:>11} {:>8}\n", "Tandem's time as a share of theirs", "median", "best", "CPU", "target");
         // The best of either is what a machine that others use too says most truly.
         const double best = least(ours->second.wall) / least(other->second.wall);
         fmt::print("{:<36} {:>11.2f} {:>11.2f} {:>11.2f}", c.what, median(ours->second.wall) / median(other->second.wall), best,

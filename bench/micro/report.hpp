@@ -8,7 +8,7 @@
 
 namespace bench {
 
-/// Prints a line per benchmark, times per operation, and in the end the ratios and the targets of the design.
+/// Prints in the end the times per operation, the ratios of what is compared, and whether the targets of the design are met.
 class reporter final : public benchmark::BenchmarkReporter {
 public:
     bool ReportContext(const Context& context) override;
@@ -24,6 +24,7 @@ private:
         std::map<std::string, double> counters;
     };
 
+    void print_times() const;
     void print_ratios() const;
     void print_lateness() const;
 

@@ -8,8 +8,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <stdexcept>
+#include <thread>
 #include <vector>
 
 namespace bench {
@@ -26,25 +28,46 @@ inline asio::thread_pool& asio_pool()
     return pool;
 }
 
-/// What every task calls, so that somebody can wait for all of them.
+/// What every task calls, so that somebody can wait for all of them. Each thread counts for itself: one counter for all would be
+/// the dearest part of an empty task, and the faster a pool is the more its threads would quarrel about it.
 class countdown {
 public:
-    void start(std::size_t n) { left_.store(n, std::memory_order_relaxed); }
+    void start(std::size_t n)
+    {
+        expected_ = n;
+        for (slot& s : slots_)
+            s.count.store(0, std::memory_order_relaxed);
+    }
     void arrive() noexcept
     {
-        if (left_.fetch_sub(1, std::memory_order_acq_rel) == 1)
-            left_.notify_one();
+        static std::atomic<std::size_t> threads{0};
+        thread_local const std::size_t mine = threads.fetch_add(1, std::memory_order_relaxed) % slots;
+        slots_[mine].count.fetch_add(1, std::memory_order_release);
     }
     void wait() noexcept
     {
-        for (std::size_t n; (n = left_.load(std::memory_order_acquire)) != 0;)
-            left_.wait(n, std::memory_order_acquire);
+        // Asks now and then; what is measured takes a hundred milliseconds.
+        while (arrived() != expected_)
+            std::this_thread::sleep_for(std::chrono::microseconds(200));
     }
 
 private:
-    std::atomic<std::size_t> left_{0};
+    static constexpr std::size_t slots = 256;
+    struct alignas(2 * tandem::cache_line) slot {
+        std::atomic<std::size_t> count{0};
+    };
+
+    [[nodiscard]] std::size_t arrived() const noexcept
+    {
+        std::size_t n = 0;
+        for (const slot& s : slots_)
+            n += s.count.load(std::memory_order_acquire);
+        return n;
+    }
+
+    std::size_t expected_ = 0;
+    slot slots_[slots];
 };
-/// The one of this benchmark; static, because the last to arrive may still notify when the waiter has gone on.
 inline countdown all_done;
 
 /// Says how many operations one iteration is; the report divides by it.

@@ -118,7 +118,7 @@ TEST_CASE("std::ref passes a reference, everything else a copy")
     CHECK(pool.apply([](const int& i) { return &i; }, n) != &n);
 
     std::string s = "before";
-    support::gate gate;
+    test::gate gate;
     async_result<std::string> r = pool.apply_async([&](const std::string& copy) {
         gate.pass();
         return copy;
@@ -192,7 +192,7 @@ TEST_CASE("a coroutine function is awaited, and its arguments live as long as it
     pool.apply_async(doubled, args(std::string("cd")), [&](const std::string& s) { seen = s; }).get();
     CHECK(seen == "cdcd");
     std::string error;
-    CHECK_THROWS(pool.apply_async(fails_later, {}, [](int) {}, [&](std::exception_ptr e) { error = support::text_of(e); }).get());
+    CHECK_THROWS(pool.apply_async(fails_later, {}, [](int) {}, [&](std::exception_ptr e) { error = test::text_of(e); }).get());
     CHECK(error == "later");
 }
 
@@ -292,85 +292,81 @@ TEST_CASE("values that ask for more alignment than most")
 
 // --- copies, moves, lifetimes ------------------------------------------------------------------------------------------------
 
-namespace {
-using argument = support::counted<struct argument_tag>;
-using result = support::counted<struct result_tag>;
-} // namespace
-
 TEST_CASE("an argument is copied once, or only moved")
 {
-    argument::start();
+    test::tally count;
     {
         thread_pool pool{2};
-        const argument a(5);
-        const auto value_of = [](const argument& x) { return x.value; };
+        const test::tracked a(count, 5);
+        const auto value_of = [](const test::tracked& x) { return x.value; };
         SUBCASE("apply, a copy")
         {
             CHECK(pool.apply(value_of, a) == 5);
-            CHECK(argument::copies == 1);
+            CHECK(count.copies == 1);
         }
         SUBCASE("apply_async, a copy")
         {
             CHECK(pool.apply_async(value_of, args(a)).get() == 5);
-            CHECK(argument::copies == 1);
+            CHECK(count.copies == 1);
         }
         SUBCASE("apply, moved")
         {
-            CHECK(pool.apply(value_of, argument(6)) == 6);
-            CHECK(argument::copies == 0);
+            CHECK(pool.apply(value_of, test::tracked(count, 6)) == 6);
+            CHECK(count.copies == 0);
         }
         SUBCASE("apply_async, moved")
         {
-            CHECK(pool.apply_async(value_of, args(argument(6))).get() == 6);
-            CHECK(argument::copies == 0);
+            CHECK(pool.apply_async(value_of, args(test::tracked(count, 6))).get() == 6);
+            CHECK(count.copies == 0);
         }
         SUBCASE("a reference")
         {
             CHECK(pool.apply(value_of, std::ref(a)) == 5);
-            CHECK(argument::copies == 0);
-            CHECK(argument::moves == 0);
+            CHECK(count.copies == 0);
+            CHECK(count.moves == 0);
         }
-        CHECK(argument::moves <= 6);
-        CHECK(argument::alive == 1);
+        CHECK(count.moves <= 6);
+        CHECK(count.alive == 1);
     }
-    CHECK(argument::alive == 0);
+    CHECK(count.alive == 0);
 }
 
 TEST_CASE("a result is moved, and never copied")
 {
-    result::start();
+    test::tally count;
     {
         thread_pool pool{2};
+        const auto make = [&] { return test::tracked(count, 1); };
         SUBCASE("apply")
         {
-            const result r = pool.apply([] { return result(1); });
+            const test::tracked r = pool.apply(make);
             CHECK(r.value == 1);
-            CHECK(result::moves <= 1);
+            CHECK(count.moves <= 1);
         }
         SUBCASE("apply_async")
         {
-            async_result<result> h = pool.apply_async([] { return result(1); });
-            const result r = h.get();
+            async_result<test::tracked> h = pool.apply_async(make);
+            const test::tracked r = h.get();
             CHECK(r.value == 1);
-            CHECK(result::moves <= 1);
+            CHECK(count.moves <= 1);
         }
         SUBCASE("with a callback that takes a reference")
         {
             int seen = 0;
-            const result r = pool.apply_async([] { return result(1); }, {}, [&](const result& x) { seen = x.value; }).get();
+            const test::tracked r = pool.apply_async(make, {}, [&](const test::tracked& x) { seen = x.value; }).get();
             CHECK(r.value == 1);
             CHECK(seen == 1);
         }
         SUBCASE("of a coroutine")
         {
-            const result r = pool.apply([]() -> task<result> { co_return result(1); });
+            const test::tracked r = pool.apply([&]() -> task<test::tracked> { co_return make(); });
             CHECK(r.value == 1);
-            CHECK(result::moves <= 4);
+            CHECK(count.moves <= 4);
         }
-        SUBCASE("that nobody takes") { static_cast<void>(pool.apply_async([] { return result(1); })); }
-        CHECK(result::copies == 0);
+        SUBCASE("that nobody takes") { static_cast<void>(pool.apply_async(make)); }
+        CHECK(count.copies == 0);
     }
-    CHECK(result::alive == 0);
+    CHECK(count.alive == 0);
 }
 
 TEST_CASE("the function and its arguments are gone when the result is there")

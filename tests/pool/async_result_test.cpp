@@ -58,7 +58,7 @@ TEST_CASE("cancel wakes a sleeping coroutine")
     sleeper s;
     thread_pool pool{1};
     async_result<int> r = pool.apply_async(&sleeper::run, args(&s));
-    support::wait_until(s.asleep);
+    test::wait_until(s.asleep);
     CHECK_FALSE(r.ready());
     r.cancel();
     CHECK_THROWS_AS(r.get(), operation_cancelled);
@@ -87,7 +87,7 @@ TEST_CASE("cancel from another thread while one waits")
     thread_pool pool{1};
     async_result<int> r = pool.apply_async(&sleeper::run, args(&s));
     std::thread canceller([&] {
-        support::wait_until(s.asleep);
+        test::wait_until(s.asleep);
         r.cancel();
     });
     CHECK_THROWS_AS(r.get(), operation_cancelled);
@@ -96,8 +96,8 @@ TEST_CASE("cancel from another thread while one waits")
 
 TEST_CASE("a function that runs already is not stopped, and one that has ended is not changed")
 {
-    support::gate begun;
-    support::gate gate;
+    test::gate begun;
+    test::gate gate;
     thread_pool pool{1};
     async_result<int> r = pool.apply_async([&] {
         begun.open();
@@ -128,7 +128,7 @@ TEST_CASE("a coroutine that was cancelled may end in its own way")
         }
         co_return stopped ? "tidied up" : "slept";
     });
-    support::wait_until(asleep);
+    test::wait_until(asleep);
     r.cancel();
     CHECK(r.get() == "tidied up");
 }
@@ -147,7 +147,7 @@ TEST_CASE("a coroutine may ask for its token instead of waiting")
         }
         co_return rounds;
     });
-    support::wait_until(polling);
+    test::wait_until(polling);
     r.cancel();
     CHECK(r.get() > 0);
 }
@@ -211,7 +211,7 @@ TEST_CASE("stopping a coroutine that awaits a handle")
             async_result<int> inner = pool.apply_async(&sleeper::run, args(&s));
             co_return co_await std::move(inner);
         });
-        support::wait_until(s.asleep);
+        test::wait_until(s.asleep);
         outer.cancel();
         CHECK_THROWS_AS(outer.get(), operation_cancelled);
         pool.close();
@@ -222,7 +222,7 @@ TEST_CASE("stopping a coroutine that awaits a handle")
     {
         async_result<int> inner = pool.apply_async(&sleeper::run, args(&s));
         async_result<int> outer = pool.apply_async([&]() -> task<int> { co_return co_await inner; });
-        support::wait_until(s.asleep);
+        test::wait_until(s.asleep);
         outer.cancel();
         CHECK_THROWS_AS(outer.get(), operation_cancelled);
         CHECK_FALSE(inner.ready());
@@ -234,7 +234,7 @@ TEST_CASE("stopping a coroutine that awaits a handle")
 
 TEST_CASE("a coroutine that is stopped already does not wait, unless the handle is ready")
 {
-    support::gate gate;
+    test::gate gate;
     thread_pool pool{2};
     async_result<int> held = pool.apply_async([&] {
         gate.pass();
@@ -293,17 +293,17 @@ TEST_CASE("a handle may be handed to another thread, and dropped there")
 
 TEST_CASE("the value is destroyed with the handle, also after the pool")
 {
-    using value = support::counted<struct value_tag>;
+    test::tally count;
     {
-        async_result<value> r;
+        async_result<test::tracked> r;
         {
             thread_pool pool{1};
-            r = pool.apply_async([] { return value(3); });
+            r = pool.apply_async([&] { return test::tracked(count, 3); });
         }
-        CHECK(value::alive == 1);
+        CHECK(count.alive == 1);
         CHECK(r.get().value == 3);
     }
-    CHECK(value::alive == 0);
+    CHECK(count.alive == 0);
 }
 
 TEST_CASE("a handle moved into a callback of its own call")
@@ -312,7 +312,7 @@ TEST_CASE("a handle moved into a callback of its own call")
     const auto watched = std::make_shared<int>(1);
     {
         thread_pool pool{1};
-        support::gate stored;
+        test::gate stored;
         const auto handle = std::make_shared<async_result<int>>();
         *handle = pool.apply_async([&stored] {
             stored.pass();

@@ -223,7 +223,7 @@ TEST_CASE("of two callbacks the one that fits is called")
     int value = 0;
     std::string error;
     const auto then = [&](int r) { value = r; };
-    const auto on_error = [&](std::exception_ptr e) { error = support::text_of(e); };
+    const auto on_error = [&](std::exception_ptr e) { error = test::text_of(e); };
 
     SUBCASE("the result")
     {
@@ -259,7 +259,7 @@ TEST_CASE("a callback may give the pool more to do")
 
 TEST_CASE("what a callback throws goes to the hook, and harms nothing")
 {
-    support::error_log log;
+    test::error_log log;
     auto pool = pools::make(2, "crew", log.hook());
     CHECK(pool.apply_async(square, args(3), [](int) { throw std::runtime_error("from the callback"); }).get() == 9);
     CHECK(log.texts() == std::vector<std::string>{"from the callback"});
@@ -272,7 +272,7 @@ TEST_CASE("what a callback throws goes to the hook, and harms nothing")
 
 TEST_CASE("a dropped handle detaches: the call runs to its end, and its error goes to the hook")
 {
-    support::error_log log;
+    test::error_log log;
     std::atomic<int> called{0};
     {
         auto pool = pools::make(2, "crew", log.hook());
@@ -287,7 +287,7 @@ TEST_CASE("a dropped handle detaches: the call runs to its end, and its error go
 
 TEST_CASE("an error that somebody saw is not reported")
 {
-    support::error_log log;
+    test::error_log log;
     {
         auto pool = pools::make(1, "crew", log.hook());
         CHECK_THROWS(pool.apply(fails, 1));
@@ -302,7 +302,7 @@ TEST_CASE("an error that somebody saw is not reported")
 
 TEST_CASE("the error of a handle that was waited for, but not looked at, is reported")
 {
-    support::error_log log;
+    test::error_log log;
     {
         auto pool = pools::make(1, "crew", log.hook());
         const async_result<int> waited = pool.apply_async(fails, args(5));
@@ -425,7 +425,7 @@ TEST_CASE("a call that has not begun can be cancelled")
     async_result<int> second = pool.apply_async(square, args(2));
     bool called_back = false;
     std::string error;
-    async_result<int> third = pool.apply_async(square, args(3), [&](int) { called_back = true; }, [&](std::exception_ptr e) { error = support::type_of(e); });
+    async_result<int> third = pool.apply_async(square, args(3), [&](int) { called_back = true; }, [&](std::exception_ptr e) { error = test::type_of(e); });
     second.cancel();
     third.cancel();
     gate.open();
@@ -527,7 +527,7 @@ TEST_CASE("map_async and starmap_async call back")
     std::vector<int> seen;
     std::string error;
     const auto then = [&](const std::vector<int>& v) { seen = v; };
-    const auto on_error = [&](std::exception_ptr e) { error = support::text_of(e); };
+    const auto on_error = [&](std::exception_ptr e) { error = test::text_of(e); };
     const std::vector pairs{std::pair(0, 0), std::pair(0, 1), std::pair(2, 2)};
 
     SUBCASE("map_async") { CHECK(pool.map_async(square, numbers(3), then).get() == squares(3)); }
@@ -548,7 +548,7 @@ TEST_CASE("a map that fails calls back with the error")
     bool called = false;
     std::string error;
     const auto then = [&](const std::vector<int>&) { called = true; };
-    const auto on_error = [&](std::exception_ptr e) { error = support::text_of(e); };
+    const auto on_error = [&](std::exception_ptr e) { error = test::text_of(e); };
     async_result<std::vector<int>> r;
     SUBCASE("map_async") { r = pool.map_async(fails, std::vector{1}, then, on_error); }
     SUBCASE("starmap_async")

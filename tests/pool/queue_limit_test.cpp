@@ -32,8 +32,8 @@ struct full_pool {
     }
     ~full_pool() { gate.open(); }
 
-    support::gate begun;
-    support::gate gate;
+    test::gate begun;
+    test::gate gate;
     std::atomic<std::size_t> ran{0};
     thread_pool pool;
 };
@@ -58,7 +58,7 @@ TEST_CASE("try_apply_async refuses when the queue is full")
 
 TEST_CASE("without a limit try_apply_async never refuses")
 {
-    support::gate gate;
+    test::gate gate;
     thread_pool pool{1};
     static_cast<void>(pool.apply_async([&] { gate.pass(); }));
     std::vector<async_result<int>> results;
@@ -82,7 +82,7 @@ TEST_CASE("a submission from outside waits for room")
         static_cast<void>(full.pool.apply_async([&] { ++full.ran; }));
         waited = opened; // there is no room before
     });
-    support::wait_until(trying);
+    test::wait_until(trying);
     for (int i = 0; i < 100; ++i)
         std::this_thread::yield();
     opened = true;
@@ -151,8 +151,8 @@ TEST_CASE("work from inside does not wait, so a full pool cannot lock itself")
 
 TEST_CASE("try_apply_async from inside is refused as well when the queue is full")
 {
-    support::gate begun;
-    support::gate filled;
+    test::gate begun;
+    test::gate filled;
     thread_pool pool({.threads = 1, .queue_limit = 1});
     async_result<bool> refused = pool.apply_async([&] {
         begun.open();

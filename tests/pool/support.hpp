@@ -1,6 +1,8 @@
 // What the tests of the pools share.
 #pragma once
 
+#include "support/tracked.hpp"
+
 #include <tandem/base/errc.hpp>
 
 #include <algorithm>
@@ -11,10 +13,9 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
-#include <utility>
 #include <vector>
 
-namespace support {
+namespace tandem::test {
 
 /// Holds up threads until it is opened. Declared before the pool whose calls wait at it.
 class gate {
@@ -55,10 +56,10 @@ inline std::string type_of(const std::exception_ptr& e)
     try {
         std::rethrow_exception(e);
     }
-    catch (const tandem::operation_cancelled&) {
+    catch (const operation_cancelled&) {
         return "operation_cancelled";
     }
-    catch (const tandem::pool_closed&) {
+    catch (const pool_closed&) {
         return "pool_closed";
     }
     catch (const std::exception&) {
@@ -96,42 +97,10 @@ private:
     std::vector<std::string> texts_;
 };
 
-/// Counts what is made of it, and what is left; each Tag for itself.
-template <class Tag>
-struct counted {
-    static inline std::atomic<int> alive = 0;
-    static inline std::atomic<int> copies = 0;
-    static inline std::atomic<int> moves = 0;
-    static void start()
-    {
-        copies = 0;
-        moves = 0;
-    }
-
-    explicit counted(int v) : value(v) { ++alive; }
-    counted(const counted& other) : value(other.value) { ++alive, ++copies; }
-    counted(counted&& other) noexcept : value(std::exchange(other.value, -1)) { ++alive, ++moves; }
-    counted& operator=(const counted& other)
-    {
-        value = other.value;
-        ++copies;
-        return *this;
-    }
-    counted& operator=(counted&& other) noexcept
-    {
-        value = std::exchange(other.value, -1);
-        ++moves;
-        return *this;
-    }
-    ~counted() { --alive; }
-
-    int value;
-};
-
 inline void wait_until(const std::atomic<bool>& flag)
 {
     while (!flag.load())
         std::this_thread::yield();
 }
 
-} // namespace support
+} // namespace tandem::test

@@ -58,7 +58,7 @@ TEST_CASE("more threads than cores, and each can hold a call")
 {
     const std::size_t n = default_thread_count() * 4;
     std::atomic<std::size_t> inside{0};
-    support::gate gate;
+    test::gate gate;
     thread_pool pool{n};
     std::vector<async_result<void>> calls;
     for (std::size_t i = 0; i < n; ++i)
@@ -160,7 +160,7 @@ TEST_CASE("several threads may join at once")
 
 TEST_CASE("what runs in a closed pool may still submit, so that it can finish")
 {
-    support::gate gate;
+    test::gate gate;
     std::atomic<int> calls{0};
     int from_callback = 0;
     async_result<int> sum;
@@ -188,8 +188,8 @@ TEST_CASE("what runs in a closed pool may still submit, so that it can finish")
 
 TEST_CASE("so may the items of a map, whichever thread they run on")
 {
-    support::gate begun;
-    support::gate closed;
+    test::gate begun;
+    test::gate closed;
     thread_pool pool{2};
     std::atomic<int> refused{0};
     std::thread closer([&] {
@@ -215,7 +215,7 @@ TEST_CASE("so may the items of a map, whichever thread they run on")
 
 TEST_CASE("a terminated pool takes nothing, not even from inside")
 {
-    support::gate gate;
+    test::gate gate;
     async_result<void> r;
     {
         thread_pool pool{1};
@@ -247,7 +247,7 @@ TEST_CASE("terminate wakes sleeping coroutines")
             co_await sleep_for(1h);
             co_return 1;
         });
-        support::wait_until(asleep);
+        test::wait_until(asleep);
         pool.terminate();
     }
     CHECK_THROWS_AS(r.get(), operation_cancelled);
@@ -256,7 +256,7 @@ TEST_CASE("terminate wakes sleeping coroutines")
 TEST_CASE("terminate ends a map that is under way, once the items that run have ended")
 {
     std::atomic<int> begun{0};
-    support::gate gate;
+    test::gate gate;
     thread_pool pool{2};
     async_result<std::vector<int>> mapped = pool.map_async([&](int n) {
         ++begun;
@@ -275,8 +275,8 @@ TEST_CASE("a map whose helpers never got their turn leaves nothing behind")
 {
     // Both workers are busy, so the calling thread does all of the map, and the helper's job stays in the queue. It is still there when the
     // pool is terminated and joined, because the workers have gone on to Asio's queue. The leak sanitizer is the judge.
-    support::gate begun;
-    support::gate gate;
+    test::gate begun;
+    test::gate gate;
     thread_pool pool{2};
     for (int k = 0; k < 2; ++k)
         static_cast<void>(pool.apply_async([&] {
@@ -294,7 +294,7 @@ TEST_CASE("a map whose helpers never got their turn leaves nothing behind")
 
 TEST_CASE("a pool counts its calls")
 {
-    support::gate gate;
+    test::gate gate;
     thread_pool pool{1};
     pool_stats s = pool.stats();
     CHECK(s.threads == 1);

@@ -27,7 +27,7 @@ task<void> fail_later(const char* text)
     co_return;
 }
 
-thread_pool pool_with(support::error_log& log, std::size_t threads = 2)
+thread_pool pool_with(test::error_log& log, std::size_t threads = 2)
 {
     return thread_pool({.threads = threads, .unhandled = log.hook()});
 }
@@ -36,7 +36,7 @@ thread_pool pool_with(support::error_log& log, std::size_t threads = 2)
 
 TEST_CASE("a call that is dropped at once, and one that is dropped after it has ended")
 {
-    support::error_log log;
+    test::error_log log;
     {
         thread_pool pool = pool_with(log);
         static_cast<void>(pool.apply_async(fail, args("at once")));
@@ -51,7 +51,7 @@ TEST_CASE("a call that is dropped at once, and one that is dropped after it has 
 
 TEST_CASE("a handle dropped after its pool has gone")
 {
-    support::error_log log;
+    test::error_log log;
     async_result<void> r;
     {
         thread_pool pool = pool_with(log);
@@ -64,7 +64,7 @@ TEST_CASE("a handle dropped after its pool has gone")
 
 TEST_CASE("what is seen is not reported")
 {
-    support::error_log log;
+    test::error_log log;
     {
         thread_pool pool = pool_with(log);
         CHECK_THROWS(pool.apply(fail, "apply"));
@@ -82,8 +82,8 @@ TEST_CASE("what is seen is not reported")
 
 TEST_CASE("looking before the call has ended does not count")
 {
-    support::error_log log;
-    support::gate gate;
+    test::error_log log;
+    test::gate gate;
     {
         thread_pool pool = pool_with(log, 1);
         async_result<void> r = pool.apply_async([&] {
@@ -101,7 +101,7 @@ TEST_CASE("looking before the call has ended does not count")
 
 TEST_CASE("an error callback that throws, and one of a call that was dropped")
 {
-    support::error_log log;
+    test::error_log log;
     {
         thread_pool pool = pool_with(log);
         static_cast<void>(pool.apply_async(fail, args("first"), [] {}, [](std::exception_ptr) { fail("second"); }));
@@ -111,8 +111,8 @@ TEST_CASE("an error callback that throws, and one of a call that was dropped")
 
 TEST_CASE("a call that was cancelled is no news")
 {
-    support::error_log log;
-    support::gate gate;
+    test::error_log log;
+    test::gate gate;
     {
         thread_pool pool = pool_with(log, 1);
         static_cast<void>(pool.apply_async([&] { gate.pass(); }));
@@ -154,7 +154,7 @@ TEST_CASE("a hook may use the pool")
 
 TEST_CASE("a progress function that throws")
 {
-    support::error_log log;
+    test::error_log log;
     thread_pool pool = pool_with(log);
     const auto bad = [](std::size_t, std::size_t) { fail("no progress"); };
     CHECK(pool.map([](int n) { return n; }, std::vector{1, 2, 3}, {.chunk = 3, .progress = bad}) == std::vector{1, 2, 3});

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <pthread.h>
+#include <sched.h>
 
 namespace tandem::test {
 
@@ -22,14 +23,31 @@ namespace tandem::test {
     return TANDEM_TSAN ? under_tsan : TANDEM_ASAN ? under_asan : n;
 }
 
-/// Runs each of the functions on a thread of its own; returns when all have ended, and rethrows what the first of them threw.
+/// Keeps this thread on the `n`-th processor that the process may use, counted round. Threads that race must not share one.
+inline void stay_on_processor(std::size_t n)
+{
+    cpu_set_t allowed;
+    CPU_ZERO(&allowed);
+    sched_getaffinity(0, sizeof allowed, &allowed);
+    n %= static_cast<std::size_t>(CPU_COUNT(&allowed));
+    for (std::size_t cpu = 0;; ++cpu)
+        if (CPU_ISSET(cpu, &allowed) && n-- == 0) {
+            CPU_ZERO(&allowed);
+            CPU_SET(cpu, &allowed);
+            break;
+        }
+    pthread_setaffinity_np(pthread_self(), sizeof allowed, &allowed);
+}
+
+/// Runs each of the functions on a thread of its own, on processors of their own as far as there are; returns when all have ended, and rethrows what the first of them threw.
 template <class... F>
 void on_threads(F&&... functions)
 {
     std::vector<std::exception_ptr> errors(sizeof...(F));
     std::vector<std::thread> threads;
     const auto start = [&](auto& f) {
-        threads.emplace_back([&f, &error = errors[threads.size()]] {
+        threads.emplace_back([&f, n = threads.size(), &error = errors[threads.size()]] {
+            stay_on_processor(n);
             try {
                 f();
             }

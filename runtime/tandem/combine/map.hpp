@@ -215,8 +215,10 @@ auto map_plain(View range, F f, map_settings limits) -> task<decltype(std::declv
                 loop->start(*s, limits.concurrency != 0 && limits.concurrency < s->size() ? limits.concurrency : s->size());
                 co_await loop->done.uninterrupted();
             }
-            if (loop->error())
+            if (loop->error()) {
+                loop->results.clear();
                 std::rethrow_exception(loop->error());
+            }
             co_return std::move(loop->results).take();
         }
     }

@@ -13,9 +13,9 @@
 
 namespace tandem {
 
-/// What a container holds for a result of type T: T itself, or a reference_wrapper for a reference.
+/// What a container holds for a result of type T: T itself, not const, or a reference_wrapper for a reference.
 template <class T>
-using stored_result = std::conditional_t<std::is_reference_v<T>, std::reference_wrapper<std::remove_reference_t<T>>, T>;
+using stored_result = std::conditional_t<std::is_reference_v<T>, std::reference_wrapper<std::remove_reference_t<T>>, std::remove_cv_t<T>>;
 
 /// Places for `n` results that different threads fill, each place once, and the std::vector of them. For implementers of maps.
 template <class R>
@@ -27,16 +27,26 @@ class result_buffer {
 public:
     explicit result_buffer(std::size_t n) : places_(n) {}
 
-    void put(std::size_t i, R&& r) { places_[i] = std::forward<R>(r); }
+    void put(std::size_t i, R&& r)
+    {
+        if constexpr (direct)
+            places_[i] = std::forward<R>(r);
+        else
+            places_[i].emplace(std::forward<R>(r)); // it may not be assignable
+    }
+
+    /// Drops the results, when they are not taken.
+    void clear() noexcept { decltype(places_)().swap(places_); }
 
     std::vector<value> take() &&
     {
         if constexpr (direct)
             return std::move(places_);
         else {
+            auto places = std::move(places_); // nothing is left behind: a helper of the loop may keep this buffer for long
             std::vector<value> v;
-            v.reserve(places_.size());
-            for (std::optional<value>& p : places_)
+            v.reserve(places.size());
+            for (auto& p : places)
                 v.push_back(std::move(*p));
             return v;
         }
@@ -50,6 +60,7 @@ template <>
 class result_buffer<void> {
 public:
     explicit result_buffer(std::size_t) noexcept {}
+    void clear() noexcept {}
     void take() && noexcept {}
 };
 

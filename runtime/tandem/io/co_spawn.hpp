@@ -17,7 +17,8 @@ namespace tandem {
 namespace detail {
 
 template <class E>
-concept asio_executor = asio::execution::is_executor<std::remove_cvref_t<E>>::value || asio::is_executor<std::remove_cvref_t<E>>::value;
+concept asio_executor =
+    asio::execution::is_executor<std::remove_cvref_t<E>>::value || asio::is_executor<std::remove_cvref_t<E>>::value;
 template <class C>
 concept asio_context = std::derived_from<C, asio::execution_context> && requires(C& c) { c.get_executor(); };
 
@@ -30,24 +31,30 @@ struct executor_ticket {
     std::shared_ptr<executor_context> ctx; // as long as the handle, which asks it
 };
 
-/// What the pool is to `launch_with_token`: starts calls on an Asio executor.
+/// Launches on an Asio executor: on its Tandem pool if it is the executor of one, else on a context of its own.
 class executor_launcher {
 public:
-    explicit executor_launcher(const asio::any_io_executor& ex) : ctx_(std::make_shared<executor_context>(ex)) {}
+    explicit executor_launcher(const asio::any_io_executor& ex)
+        : pool_(pool_of(ex)), ctx_(pool_ ? nullptr : std::make_shared<executor_context>(ex))
+    {
+    }
 
     template <class Call, class Sequel>
-    auto launch(const char*, Call&& c, Sequel&& s)
+    auto launch(const char* verb, Call&& c, Sequel&& s) const
     {
         using work = detail::work<std::decay_t<Call>, std::decay_t<Sequel>, executor_ticket>;
+        if (pool_)
+            return pool_->launch(verb, std::forward<Call>(c), std::forward<Sequel>(s));
         auto* const w = new work(std::forward<Call>(c), std::forward<Sequel>(s), executor_ticket{ctx_}, *ctx_, stop_token{});
         auto handle = make_async_result(static_cast<result_state<typename work::value_type>*>(w));
         w->attach();
         ctx_->post(*w);
         return handle;
     }
-    [[nodiscard]] context& run_context() const noexcept { return *ctx_; }
+    [[nodiscard]] context& run_context() const noexcept { return pool_ ? pool_->run_context() : *ctx_; }
 
 private:
+    thread_pool* pool_;
     std::shared_ptr<executor_context> ctx_;
 };
 
@@ -62,8 +69,6 @@ private:
 template <detail::asio_executor Executor, detail::spawnable X>
 auto co_spawn(const Executor& ex, X&& x)
 {
-    if (thread_pool* const pool = detail::pool_of(ex))
-        return co_spawn(*pool, std::forward<X>(x));
     return detail::executor_launcher(ex).launch("co_spawn", detail::bind_spawned(std::forward<X>(x)), detail::no_sequel{});
 }
 template <detail::asio_context Context, detail::spawnable X>
@@ -77,10 +82,8 @@ auto co_spawn(Context& ctx, X&& x)
 template <detail::asio_executor Executor, detail::spawnable X, class Token>
 auto co_spawn(const Executor& ex, X&& x, Token&& token)
 {
-    if (thread_pool* const pool = detail::pool_of(ex))
-        return co_spawn(*pool, std::forward<X>(x), std::forward<Token>(token));
-    detail::executor_launcher launcher(ex);
-    return detail::launch_with_token(launcher, "co_spawn", detail::bind_spawned(std::forward<X>(x)), std::forward<Token>(token));
+    return detail::launch_with_token(
+        detail::executor_launcher(ex), "co_spawn", detail::bind_spawned(std::forward<X>(x)), std::forward<Token>(token));
 }
 template <detail::asio_context Context, detail::spawnable X, class Token>
 auto co_spawn(Context& ctx, X&& x, Token&& token)

@@ -23,10 +23,13 @@ struct handler_sequel {
     using executor = asio::associated_executor_t<Handler, asio::any_io_executor>;
 
     template <class Launcher>
-    handler_sequel(Handler&& h, Launcher& l)
-        : handler(std::move(h)), ex(asio::get_associated_executor(handler, executor_of(l.run_context()))),
-          work(asio::prefer(ex, asio::execution::outstanding_work.tracked))
+    handler_sequel(Handler&& h, const Launcher& l)
+        : handler(std::move(h))
+        , ex(asio::get_associated_executor(handler, executor_of(l.run_context())))
+        , work(asio::prefer(ex, asio::execution::outstanding_work.tracked))
     {
+        if constexpr (std::is_same_v<executor, asio::any_io_executor>)
+            in_pool = l.run_context().work_stealing() && ex == *l.run_context().executor();
     }
 
     /// The handler's cancellation slot cancels the call.
@@ -42,20 +45,26 @@ struct handler_sequel {
     {
         state.mark_seen();
         try {
-            asio::dispatch(ex, [h = std::move(handler), o = std::move(o)]() mutable {
+            auto complete = [h = std::move(handler), o = std::move(o)]() mutable {
                 // Asio: no emission while the completion handler runs, and none may reach the call after it.
                 if (auto slot = asio::get_associated_cancellation_slot(h); slot.is_connected())
                     slot.clear();
                 if constexpr (std::is_void_v<R>)
                     std::move(h)(o.error());
                 else if (std::exception_ptr error = o.error()) {
-                    static_assert(std::is_default_constructible_v<R>,
-                        "a completion token needs a result with a default constructor, to pass beside an error; use a callback or the handle");
+                    static_assert(
+                        std::is_default_constructible_v<R>, "a completion token needs a result with a default constructor, to pass "
+                                                            "beside an error; use a callback or the handle");
                     std::move(h)(std::move(error), R{});
                 }
                 else
                     std::move(h)(std::exception_ptr{}, std::move(*o));
-            });
+            };
+            // In the pool already: called here, since what a handler throws on an Asio pool ends the program.
+            if (in_pool)
+                complete();
+            else
+                asio::dispatch(ex, std::move(complete));
         }
         catch (...) {
             state.env.ctx->unhandled().report(std::current_exception());
@@ -81,6 +90,7 @@ struct handler_sequel {
     Handler handler;
     executor ex;
     std::decay_t<decltype(asio::prefer(std::declval<const executor&>(), asio::execution::outstanding_work.tracked))> work;
+    bool in_pool = false; // the handler's executor is that of the pool which runs the call
 };
 
 } // namespace tandem::detail

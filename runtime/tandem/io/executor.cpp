@@ -52,8 +52,10 @@ void executor_context::resume_from_handler(job& j) noexcept { asio::dispatch(exe
 bool executor_context::would_deadlock_here() const noexcept
 {
     // An io_context may be run by several threads, which cannot be asked; to block one of them is wrong all the same.
-    if (runs_here<asio::io_context::executor_type>(executor_) || runs_here<asio::strand<asio::io_context::executor_type>>(executor_) ||
-        runs_here<asio::strand<asio::thread_pool::executor_type>>(executor_) || runs_here<asio::strand<asio::any_io_executor>>(executor_))
+    if (runs_here<asio::io_context::executor_type>(executor_) ||
+        runs_here<asio::strand<asio::io_context::executor_type>>(executor_) ||
+        runs_here<asio::strand<asio::thread_pool::executor_type>>(executor_) ||
+        runs_here<asio::strand<asio::any_io_executor>>(executor_))
         return true;
     const auto* const pool = target_of<asio::thread_pool::executor_type>(executor_);
     return pool && asio::query(*pool, asio::execution::occupancy) == 1 && pool->running_in_this_thread();

@@ -1,6 +1,5 @@
 #include <tandem/io/detail/operation.hpp>
-
-#include <asio/system_executor.hpp>
+#include <tandem/io/executor.hpp>
 
 namespace tandem::detail {
 
@@ -12,6 +11,7 @@ void operation::hand_over(std::unique_ptr<pending> node, caller from)
         taken_ = true;
         first_ = last_ = node.release();
         unlock();
+        runner_.store(this_thread(), std::memory_order_relaxed);
         leave(from);
         return;
     }
@@ -27,8 +27,10 @@ bool operation::run_pending()
         lock();
         pending* const p = first_;
         if (completed_ || !p) {
-            if (!completed_)
+            if (!completed_) {
+                runner_.store(nullptr, std::memory_order_relaxed);
                 taken_ = false;
+            }
             // Once the strand is free another thread may complete the operation, and the coroutine destroy it: no touch after this,
             // but for the unlocking, which that thread waits for.
             const bool done = completed_;
@@ -74,6 +76,23 @@ void operation::drop_pending() noexcept
     }
 }
 
+// Not inlined, since it may be called from a coroutine: see rule 8 of the design.
+TANDEM_NOINLINE const void* operation::this_thread() noexcept
+{
+    static thread_local char mark;
+    return &mark;
+}
+
+void operation::completed() noexcept
+{
+    if (runner_.load(std::memory_order_relaxed) == this_thread()) {
+        completed_ = true;
+        return;
+    }
+    const auto complete = [this] { completed_ = true; };
+    execute(complete);
+}
+
 void operation::abandoned() noexcept
 {
     const auto give_up = [this] {
@@ -83,11 +102,6 @@ void operation::abandoned() noexcept
     execute(give_up, caller::destroyer);
 }
 
-asio::any_io_executor operation::underlying_executor() const
-{
-    if (const asio::any_io_executor* const e = context_->executor())
-        return *e;
-    return asio::system_executor();
-}
+asio::any_io_executor operation::underlying_executor() const { return executor_of(*context_); }
 
 } // namespace tandem::detail

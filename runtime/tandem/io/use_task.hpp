@@ -1,6 +1,7 @@
 #pragma once
 
 #include <tandem/io/detail/operation.hpp>
+#include <tandem/io/executor.hpp>
 
 #include <asio/async_result.hpp>
 #include <asio/error.hpp>
@@ -136,7 +137,9 @@ public:
         bool await_suspend(std::coroutine_handle<Promise> h)
         {
             return state.start(h, environment_of(h), [this] {
-                std::apply([this](auto&&... a) { std::move(owner.initiation_)(operation_handler<Args...>(state), std::move(a)...); }, std::move(owner.arguments_));
+                std::apply(
+                    [this](auto&&... a) { std::move(owner.initiation_)(operation_handler<Args...>(state), std::move(a)...); },
+                    std::move(owner.arguments_));
             });
         }
 

@@ -42,7 +42,7 @@ auto co_spawn(thread_pool& pool, X&& x)
 template <detail::spawnable X, class Token>
 auto co_spawn(thread_pool& pool, X&& x, Token&& token)
 {
-    return detail::launch_with_token(pool, "co_spawn", detail::bind_spawned(std::forward<X>(x)), std::forward<Token>(token));
+    return detail::launch_with_token(detail::pool_launcher<thread_pool>{&pool}, "co_spawn", detail::bind_spawned(std::forward<X>(x)), std::forward<Token>(token));
 }
 
 /// Runs `x` on the pool and blocks for its value: the blocking facade. May be called on a worker of the pool.

@@ -50,21 +50,40 @@ struct unpacking {
     }
 };
 
+template <class Range>
+constexpr void check_range() noexcept
+{
+    static_assert(std::ranges::input_range<Range>, "f comes first, and then the range, which must be one that can be read");
+    static_assert(std::ranges::viewable_range<Range>, "the range must be a container, or a view; pass a view that cannot be copied by std::move");
+}
 template <class F, class Range>
 concept maps_over = std::ranges::input_range<Range> && map_function<F, std::ranges::range_reference_t<Range>>;
-/// Submits a call to `launcher` and completes an Asio completion token with what comes of it.
+/// Submits a call through `launcher` and completes an Asio completion token with what comes of it. The launcher is a value that keeps
+/// alive what it needs: a lazy token (deferred, use_task) calls it later.
 template <class Launcher, class Call, class Token>
-auto launch_with_token(Launcher& launcher, const char* verb, Call&& call, Token&& token)
+auto launch_with_token(Launcher launcher, const char* verb, Call&& call, Token&& token)
 {
     using signature = typename completion_signature<call_value_t<std::decay_t<Call>>>::type;
     static_assert(asio::completion_token_for<std::decay_t<Token>, signature>,
         "the last argument must be a callback that takes the result, or an Asio completion token for void(std::exception_ptr, R)");
     return asio::async_initiate<Token, signature>(
-        [](auto handler, Launcher* l, const char* v, std::decay_t<Call> c) {
-            l->launch(v, std::move(c), handler_sequel<decltype(handler)>(std::move(handler), *l));
+        [](auto handler, Launcher l, const char* v, std::decay_t<Call> c) {
+            l.launch(v, std::move(c), handler_sequel<decltype(handler)>(std::move(handler), l));
         },
-        token, &launcher, verb, std::forward<Call>(call));
+        token, std::move(launcher), verb, std::forward<Call>(call));
 }
+
+/// Launches on a pool.
+template <class Pool>
+struct pool_launcher {
+    template <class Call, class Sequel>
+    auto launch(const char* verb, Call&& c, Sequel&& s) const
+    {
+        return pool->launch(verb, std::forward<Call>(c), std::forward<Sequel>(s));
+    }
+    [[nodiscard]] context& run_context() const noexcept { return pool->run_context(); }
+    Pool* pool;
+};
 
 inline map_settings settings_of(map_options& o) noexcept
 {
@@ -133,7 +152,7 @@ public:
         requires(!detail::is_callback_of<std::decay_t<Token>, std::decay_t<F>, args_t<A...>>)
     auto apply_async(F&& f, args_t<A...> a, Token&& token)
     {
-        return detail::launch_with_token(self(), "apply_async", bind("apply_async", std::forward<F>(f), std::move(a)), std::forward<Token>(token));
+        return detail::launch_with_token(detail::pool_launcher<Pool>{&self()}, "apply_async", bind("apply_async", std::forward<F>(f), std::move(a)), std::forward<Token>(token));
     }
 
     /// As `apply_async`, but gives nothing, at once, when `queue_limit` calls are waiting.
@@ -151,6 +170,7 @@ public:
     template <class Range, class F>
     auto map(F&& f, Range&& range, map_options options = {})
     {
+        detail::check_range<Range>();
         static_assert(detail::maps_over<std::decay_t<F>, Range>, "map(f, range): f must be callable with an item of the range");
         check_map("map", f, options);
         return self().run_map("map", std::decay_t<F>(std::forward<F>(f)), std::forward<Range>(range), std::move(options));
@@ -160,6 +180,7 @@ public:
     auto starmap(F&& f, Range&& range, map_options options = {})
     {
         using star = detail::unpacking<std::decay_t<F>>;
+        detail::check_range<Range>();
         static_assert(detail::maps_over<star, Range>, "starmap(f, range): f must be callable with the elements of a tuple of the range");
         check_map("starmap", f, options);
         return self().run_map("starmap", star{std::forward<F>(f)}, std::forward<Range>(range), std::move(options));
@@ -335,6 +356,7 @@ private:
     template <class F, class Range>
     auto make_imap(const char* verb, bool ordered, F&& f, Range&& range, imap_options o)
     {
+        detail::check_range<Range>();
         using view = std::views::all_t<Range>;
         static_assert(detail::maps_over<std::decay_t<F>, view>, "imap(f, range): f must be callable with an item of the range");
         detail::require_callable(verb, "function", f);

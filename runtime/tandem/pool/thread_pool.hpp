@@ -212,8 +212,10 @@ auto thread_pool::run_map(const char* verb, F f, Range&& range, map_options opti
             }
             loop->done.wait();
         }
-        if (loop->error())
+        if (loop->error()) {
+            loop->results.clear();
             std::rethrow_exception(loop->error());
+        }
         return std::move(loop->results).take();
     }
 }

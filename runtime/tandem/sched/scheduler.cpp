@@ -179,8 +179,9 @@ bool scheduler::leave_surplus() noexcept
 job* scheduler::find(worker& w) noexcept
 {
     if (TANDEM_UNLIKELY(++w.tick_ % shared_first_every == 0)) {
-        if (job* const j = take_injected(w))
-            return j;
+        // Behind what is there: on one thread jobs run in the order in which they were spawned, wherever they came from.
+        if (injected_.pop(injection_batch, [&](job* j) { w.spawns.push(j); }) > 0)
+            notify();
         if (job* const j = w.spawns.take())
             return j;
     }
@@ -196,12 +197,14 @@ job* scheduler::find(worker& w) noexcept
 job* scheduler::take_injected(worker& w) noexcept
 {
     job* first = nullptr;
-    injected_.pop(injection_batch, [&](job* j) {
+    const std::size_t n = injected_.pop(injection_batch, [&](job* j) {
         if (first)
             w.spawns.push(j);
         else
             first = j;
     });
+    if (n > 1)
+        notify(); // while a job was in our hands another worker may have had its last look, and gone idle
     return first;
 }
 

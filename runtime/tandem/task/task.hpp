@@ -38,6 +38,11 @@ namespace detail {
 template <class A>
 concept adapted_awaitable = requires(A&& a) { awaitable_adaptor<std::remove_cvref_t<A>>::transform(static_cast<A&&>(a)); };
 
+/// What `co_await` takes as it is: an awaiter, or what gives one.
+template <class A>
+concept plain_awaitable = requires(A&& a) { static_cast<A&&>(a).operator co_await(); } || requires(A&& a) { operator co_await(static_cast<A&&>(a)); } ||
+                          requires(A&& a) { a.await_ready(); };
+
 class promise_base {
     struct final_awaiter {
         static constexpr bool await_ready() noexcept { return false; }
@@ -63,6 +68,9 @@ public:
     template <class A>
     static constexpr A&& await_transform(A&& a) noexcept
     {
+        constexpr bool as_rvalue = plain_awaitable<std::remove_cvref_t<A>>;
+        static_assert(plain_awaitable<A> || as_rvalue, "this cannot be awaited in a task");
+        static_assert(plain_awaitable<A> || !as_rvalue, "this can be awaited once only, and so as an rvalue: co_await std::move(x)");
         return static_cast<A&&>(a);
     }
     template <adapted_awaitable A>

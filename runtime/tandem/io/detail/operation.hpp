@@ -39,6 +39,7 @@ public:
         handle_ = h;
         context_ = env.ctx;
         token_ = env.stop.get_token();
+        runner_.store(this_thread(), std::memory_order_relaxed);
         stop_callback_.emplace(token_, on_stop{this}); // when stop was requested already, the emission waits in the strand
         try {
             initiate();
@@ -66,8 +67,9 @@ public:
         std::forward<F>(f)();
     }
 
-    /// By the completion handler, in the strand.
-    void completed() noexcept { completed_ = true; }
+    /// By the completion handler. It should come through its associated executor, and so be in the strand; an operation that calls it
+    /// from anywhere else is forgiven.
+    void completed() noexcept;
     /// By a handler that Asio destroyed uncalled, because the context goes.
     void abandoned() noexcept;
 
@@ -108,6 +110,7 @@ private:
         lock();
         if (!std::exchange(taken_, true)) {
             unlock();
+            runner_.store(this_thread(), std::memory_order_relaxed);
             return true;
         }
         unlock();
@@ -120,6 +123,7 @@ private:
     void leave(caller from);
     bool leave_after_initiation();
     void drop_pending() noexcept;
+    static const void* this_thread() noexcept;
     void lock() noexcept
     {
         while (locked_.exchange(true, std::memory_order_acquire))
@@ -134,8 +138,9 @@ private:
     std::optional<stop_callback<on_stop>> stop_callback_;
     pending* first_ = nullptr; // guarded by locked_, as is last_ and taken_
     pending* last_ = nullptr;
+    std::atomic<const void*> runner_{nullptr}; // the thread in the strand; compared only by that thread with itself
     std::atomic<bool> locked_{false};
-    bool taken_ = true; // the strand begins taken, by the initiation
+    bool taken_ = true;      // the strand begins taken, by the initiation
     bool completed_ = false; // in the strand
     bool abandoned_ = false;
 };
@@ -156,7 +161,10 @@ public:
                 [o = operation_, g = std::decay_t<F>(std::forward<F>(f))]() mutable { o->execute(std::move(g)); });
     }
 
-    asio::execution_context& query(asio::execution::context_t) const { return asio::query(operation_->underlying_executor(), asio::execution::context); }
+    asio::execution_context& query(asio::execution::context_t) const
+    {
+        return asio::query(operation_->underlying_executor(), asio::execution::context);
+    }
     static constexpr auto query(asio::execution::blocking_t) noexcept
     {
         if constexpr (Blocking)
@@ -164,8 +172,14 @@ public:
         else
             return asio::execution::blocking_t(asio::execution::blocking.never);
     }
-    [[nodiscard]] operation_executor<false> require(asio::execution::blocking_t::never_t) const noexcept { return operation_executor<false>(*operation_); }
-    [[nodiscard]] operation_executor<true> require(asio::execution::blocking_t::possibly_t) const noexcept { return operation_executor<true>(*operation_); }
+    [[nodiscard]] operation_executor<false> require(asio::execution::blocking_t::never_t) const noexcept
+    {
+        return operation_executor<false>(*operation_);
+    }
+    [[nodiscard]] operation_executor<true> require(asio::execution::blocking_t::possibly_t) const noexcept
+    {
+        return operation_executor<true>(*operation_);
+    }
 
     friend bool operator==(const operation_executor&, const operation_executor&) noexcept = default;
 

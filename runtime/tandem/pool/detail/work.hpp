@@ -5,6 +5,8 @@
 #include <tandem/task/awaitable.hpp>
 #include <tandem/trace/observer.hpp>
 
+#include <asio/async_result.hpp>
+
 #include <coroutine>
 #include <cstddef>
 #include <exception>
@@ -188,9 +190,14 @@ struct callback_sequel {
 /// In place of an error callback.
 struct no_error_callback {};
 
+/// A completion token that is no plain handler. Some, as asio::use_future, can be called with anything, and give another token.
+template <class C, class R>
+inline constexpr bool is_proper_token = asio::completion_token_for<C, void(std::exception_ptr, R)> && !std::is_invocable_v<C&, std::exception_ptr, R>;
+
 /// A function object that takes the value (or nothing, for void): a callback. Anything else is an Asio completion token.
 template <class C, class R>
-inline constexpr bool is_callback = std::is_invocable_v<C&, const std::remove_reference_t<R>&> || std::is_invocable_v<C&, R&>;
+inline constexpr bool is_callback =
+    (std::is_invocable_v<C&, const std::remove_reference_t<R>&> || std::is_invocable_v<C&, R&>) && !is_proper_token<C, R>;
 template <class C>
 inline constexpr bool is_callback<C, void> = std::is_invocable_v<C&>;
 
