@@ -62,7 +62,7 @@ def check_quotes(program):
                 python = text
             elif language not in ("sh", "meson"):
                 yield f"{document.name}: a block in the language {language!r}, which nobody checks:\n{text}"
-        labels = re.findall(r"^([\w |-]+)\)$", (root / "run").read_text(), re.MULTILINE)
+        labels = re.findall(r"^([\w |-]+)\)", (root / "run").read_text(), re.MULTILINE)
         commands = {word for label in labels for word in label.split(" | ")}
         for command in re.findall(r"\./run (\w+)", document.read_text()):
             if command not in commands:

@@ -78,7 +78,8 @@ TEST_CASE("arguments and results may be move-only")
     CHECK(*pool.apply_async(increment, args(std::make_unique<int>(2))).get() == 3);
 
     int seen = 0;
-    async_result<std::unique_ptr<int>> r = pool.apply_async(increment, args(std::make_unique<int>(3)), [&](const std::unique_ptr<int>& p) { seen = *p; });
+    async_result<std::unique_ptr<int>> r =
+        pool.apply_async(increment, args(std::make_unique<int>(3)), [&](const std::unique_ptr<int>& p) { seen = *p; });
     CHECK(*r.get() == 4);
     CHECK(seen == 4);
 }
@@ -100,10 +101,12 @@ TEST_CASE("an empty wrapper of a function is refused, whatever its kind")
     thread_pool pool{1};
     CHECK_THROWS_WITH_AS(pool.apply(std::function<int()>{}), "apply: the function is empty", std::invalid_argument);
     CHECK_THROWS_WITH_AS(pool.apply(unique_function<int()>{}), "apply: the function is empty", std::invalid_argument);
-    int (account::*const none)(int) = nullptr;
+    int (account::* const none)(int) = nullptr;
     CHECK_THROWS_WITH_AS(pool.apply(none, account{}, 1), "apply: the function is empty", std::invalid_argument);
-    CHECK_THROWS_WITH_AS(static_cast<void>(pool.try_apply_async(std::function<int()>{})), "try_apply_async: the function is empty", std::invalid_argument);
-    CHECK_THROWS_WITH_AS(pool.starmap(std::function<int(int, int)>{}, std::vector{std::pair(1, 2)}), "starmap: the function is empty", std::invalid_argument);
+    CHECK_THROWS_WITH_AS(static_cast<void>(pool.try_apply_async(std::function<int()>{})), "try_apply_async: the function is empty",
+        std::invalid_argument);
+    CHECK_THROWS_WITH_AS(pool.starmap(std::function<int(int, int)>{}, std::vector{std::pair(1, 2)}),
+        "starmap: the function is empty", std::invalid_argument);
 }
 
 TEST_CASE("std::ref passes a reference, everything else a copy")
@@ -119,10 +122,12 @@ TEST_CASE("std::ref passes a reference, everything else a copy")
 
     std::string s = "before";
     test::gate gate;
-    async_result<std::string> r = pool.apply_async([&](const std::string& copy) {
-        gate.pass();
-        return copy;
-    }, args(s));
+    async_result<std::string> r = pool.apply_async(
+        [&](const std::string& copy) {
+            gate.pass();
+            return copy;
+        },
+        args(s));
     s = "after";
     gate.open();
     CHECK(r.get() == "before");
@@ -172,7 +177,8 @@ TEST_CASE("args and a struct with designated initialisers, for keyword arguments
     CHECK(pool.apply(describe, search{.text = "a", .reversed = true}) == "a1r");
     CHECK(pool.apply(describe, args(search{.text = "b", .depth = 2})) == "b2");
     CHECK(pool.apply_async(describe, args(search{.text = "c", .depth = 3})).get() == "c3");
-    CHECK(pool.apply([](std::pair<int, int> p, std::tuple<int> t) { return p.first + std::get<0>(t); }, std::pair(1, 2), std::tuple(3)) == 4);
+    CHECK(pool.apply([](std::pair<int, int> p, std::tuple<int> t) { return p.first + std::get<0>(t); }, std::pair(1, 2),
+              std::tuple(3)) == 4);
     CHECK(pool.apply([](std::tuple<int> t) { return std::get<0>(t); }, std::tuple(3)) == 3); // one argument, which is a tuple
 }
 
@@ -200,10 +206,12 @@ TEST_CASE("a lambda coroutine may use its captures")
 {
     thread_pool pool{2};
     const std::string captured(100, 'y');
-    CHECK(pool.apply([captured](int n) -> task<std::string> {
-        co_await sleep_for(0s);
-        co_return captured.substr(0, static_cast<std::size_t>(n));
-    }, 3) == "yyy");
+    CHECK(pool.apply(
+              [captured](int n) -> task<std::string> {
+                  co_await sleep_for(0s);
+                  co_return captured.substr(0, static_cast<std::size_t>(n));
+              },
+              3) == "yyy");
     CHECK(*pool.apply([p = std::make_unique<int>(5)]() -> task<std::unique_ptr<int>> {
         co_await sleep_for(0s);
         co_return std::make_unique<int>(*p + 1);
@@ -223,7 +231,8 @@ TEST_CASE("a coroutine function that throws before its first suspension, or inst
     CHECK_THROWS_WITH_AS(pool.apply([]() -> task<int> {
         throw std::runtime_error("at once");
         co_return 1;
-    }), "at once", std::runtime_error);
+    }),
+        "at once", std::runtime_error);
 }
 
 TEST_CASE("a function that gives a handle is awaited too")
@@ -268,7 +277,8 @@ TEST_CASE("apply on a worker of the pool just calls")
         const std::thread::id here = std::this_thread::get_id();
         return pool.apply([here](int n) { return here == std::this_thread::get_id() ? n : -1; }, 5);
     }) == 5);
-    CHECK_THROWS_WITH_AS(pool.apply([&] { return pool.apply([]() -> int { throw std::runtime_error("inner"); }); }), "inner", std::runtime_error);
+    CHECK_THROWS_WITH_AS(
+        pool.apply([&] { return pool.apply([]() -> int { throw std::runtime_error("inner"); }); }), "inner", std::runtime_error);
 }
 
 TEST_CASE("the function runs in the pool, the caller's thread is another")

@@ -159,7 +159,7 @@ TEST_CASE("a handle is awaited in a coroutine on another pool, which resumes whe
     const auto await = [](thread_pool& other) -> task<bool> {
         const std::thread::id here = std::this_thread::get_id();
         const std::thread::id there = co_await other.apply_async([] { return std::this_thread::get_id(); });
-        co_return here != there && here == std::this_thread::get_id();
+        co_return here != there&& here == std::this_thread::get_id();
     };
     CHECK(a.apply(await, std::ref(b)));
 }
@@ -195,7 +195,7 @@ TEST_CASE("handles of references and of void are awaited")
     const auto await = [&]() -> task<bool> {
         int& r = co_await pool.apply_async([&]() -> int& { return n; });
         co_await pool.apply_async([&] { n = 2; });
-        co_return &r == &n && r == 2;
+        co_return &r == &n&& r == 2;
     };
     CHECK(sync_wait(await()));
 }
@@ -256,7 +256,8 @@ TEST_CASE("awaiting and stopping race")
     thread_pool pool{2};
     int cancelled = 0;
     for (int i = 0; i < 500; ++i) {
-        async_result<int> outer = pool.apply_async([&pool]() -> task<int> { co_return co_await pool.apply_async([] { return 3; }); });
+        async_result<int> outer =
+            pool.apply_async([&pool]() -> task<int> { co_return co_await pool.apply_async([] { return 3; }); });
         for (int k = 0; k < i % 7; ++k)
             std::this_thread::yield();
         outer.cancel();
@@ -314,10 +315,12 @@ TEST_CASE("a handle moved into a callback of its own call")
         thread_pool pool{1};
         test::gate stored;
         const auto handle = std::make_shared<async_result<int>>();
-        *handle = pool.apply_async([&stored] {
-            stored.pass();
-            return 1;
-        }, {}, [handle, watched](int) {});
+        *handle = pool.apply_async(
+            [&stored] {
+                stored.pass();
+                return 1;
+            },
+            {}, [handle, watched](int) {});
         stored.open();
     }
     CHECK(watched.use_count() == 1);

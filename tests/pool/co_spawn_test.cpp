@@ -113,13 +113,15 @@ TEST_CASE("run makes a pool for the main task, and waits for all that it leaves 
     CHECK(run(answer()) == 42);
     CHECK(run(answer, {.threads = 1}) == 42);
     std::atomic<int> ended{0};
-    const int threads = run([&](thread_pool& pool) -> task<int> {
-        static_cast<void>(co_spawn(pool, [&]() -> task<void> {
-            co_await sleep_for(1ms);
-            ++ended;
-        }));
-        co_return static_cast<int>(pool.size());
-    }, {.threads = 3});
+    const int threads = run(
+        [&](thread_pool& pool) -> task<int> {
+            static_cast<void>(co_spawn(pool, [&]() -> task<void> {
+                co_await sleep_for(1ms);
+                ++ended;
+            }));
+            co_return static_cast<int>(pool.size());
+        },
+        {.threads = 3});
     CHECK(threads == 3);
     CHECK(ended == 1);
     run([]() -> task<void> { co_return; });

@@ -213,7 +213,9 @@ TEST_CASE("a callback gets the result before the handle is ready")
     CHECK(called);
 
     std::string text;
-    CHECK(pool.apply_async([] { return std::string("a long text, so that it is on the heap"); }, {}, [&](const std::string& s) { text = s; }).get() == "a long text, so that it is on the heap");
+    CHECK(pool.apply_async(
+                  [] { return std::string("a long text, so that it is on the heap"); }, {}, [&](const std::string& s) { text = s; })
+              .get() == "a long text, so that it is on the heap");
     CHECK(text == "a long text, so that it is on the heap");
 }
 
@@ -249,10 +251,12 @@ TEST_CASE("a callback may give the pool more to do")
     auto pool = pools::make(1);
     async_result<int> second;
     int nested = 0;
-    pool.apply_async(square, args(3), [&](int r) {
-            second = pool.apply_async(square, args(r));
-            nested = pool.apply(square, 2);
-        }).get();
+    pool.apply_async(square, args(3),
+            [&](int r) {
+                second = pool.apply_async(square, args(r));
+                nested = pool.apply(square, 2);
+            })
+        .get();
     CHECK(second.get() == 81);
     CHECK(nested == 4);
 }
@@ -263,9 +267,11 @@ TEST_CASE("what a callback throws goes to the hook, and harms nothing")
     auto pool = pools::make(2, "crew", log.hook());
     CHECK(pool.apply_async(square, args(3), [](int) { throw std::runtime_error("from the callback"); }).get() == 9);
     CHECK(log.texts() == std::vector<std::string>{"from the callback"});
-    CHECK_THROWS_WITH(pool.apply_async(fails, args(1), [](int) {}, [](std::exception_ptr) { throw std::logic_error("twice"); }).get(), "no 1");
+    CHECK_THROWS_WITH(
+        pool.apply_async(fails, args(1), [](int) {}, [](std::exception_ptr) { throw std::logic_error("twice"); }).get(), "no 1");
     CHECK(log.texts() == std::vector<std::string>{"from the callback", "twice"});
-    CHECK(pool.map_async(square, numbers(3), [](const std::vector<int>&) { throw std::logic_error("thrice"); }).get() == squares(3));
+    CHECK(
+        pool.map_async(square, numbers(3), [](const std::vector<int>&) { throw std::logic_error("thrice"); }).get() == squares(3));
     CHECK(log.texts() == std::vector<std::string>{"from the callback", "twice", "thrice"});
     CHECK(pool.apply(square, 3) == 9);
 }
@@ -425,7 +431,8 @@ TEST_CASE("a call that has not begun can be cancelled")
     async_result<int> second = pool.apply_async(square, args(2));
     bool called_back = false;
     std::string error;
-    async_result<int> third = pool.apply_async(square, args(3), [&](int) { called_back = true; }, [&](std::exception_ptr e) { error = test::type_of(e); });
+    async_result<int> third = pool.apply_async(
+        square, args(3), [&](int) { called_back = true; }, [&](std::exception_ptr e) { error = test::type_of(e); });
     second.cancel();
     third.cancel();
     gate.open();
@@ -458,10 +465,13 @@ TEST_CASE("map gives the results in the order of the range")
     auto pool = pools::make(2);
     CHECK(pool.map(square, numbers(1000)) == squares(1000));
     CHECK(pool.map(square, std::views::iota(0, 100)) == squares(100));
-    CHECK(pool.map([](const std::string& s) { return s.size(); }, std::vector<std::string>{"", "a", "bc"}) == std::vector<std::size_t>{0, 1, 2});
-    CHECK(pool.map([](const std::string& s) { return s + s; }, std::list<std::string>{"a", "b"}) == std::vector<std::string>{"aa", "bb"});
+    CHECK(pool.map([](const std::string& s) { return s.size(); }, std::vector<std::string>{"", "a", "bc"}) ==
+          std::vector<std::size_t>{0, 1, 2});
+    CHECK(pool.map([](const std::string& s) { return s + s; }, std::list<std::string>{"a", "b"}) ==
+          std::vector<std::string>{"aa", "bb"});
     const std::map<int, std::string> names{{1, "one"}, {2, "two"}};
-    CHECK(pool.map([](const std::pair<const int, std::string>& p) { return p.second; }, names) == std::vector<std::string>{"one", "two"});
+    CHECK(pool.map([](const std::pair<const int, std::string>& p) { return p.second; }, names) ==
+          std::vector<std::string>{"one", "two"});
     CHECK(pool.map(square, numbers(1)) == std::vector{0});
     CHECK(pool.map([](int n) { return n > 1; }, numbers(4)) == std::vector<bool>{false, false, true, true});
 }
@@ -568,7 +578,8 @@ TEST_CASE("imap gives the results in order")
     CHECK(all_of(pool.imap(square, numbers(200))) == squares(200));
     CHECK(all_of(pool.imap(square, std::views::iota(0, 50), {.chunk = 7})) == squares(50));
     CHECK(all_of(pool.imap(square, std::list{0, 1, 2}, {.chunk = 5, .window = 5})) == squares(3));
-    CHECK(all_of(pool.imap([](const std::string& s) { return s + s; }, std::vector<std::string>{"a", "b"})) == std::vector<std::string>{"aa", "bb"});
+    CHECK(all_of(pool.imap([](const std::string& s) { return s + s; }, std::vector<std::string>{"a", "b"})) ==
+          std::vector<std::string>{"aa", "bb"});
 }
 
 TEST_CASE("imap_unordered gives the same results")
@@ -585,7 +596,9 @@ TEST_CASE("a late item holds up imap, and not imap_unordered")
 {
     auto pool = pools::make(2);
     fifo gate;
-    constexpr auto first_waits = [](const std::pair<std::string, int>& p) { return p.second == 0 ? fifo::pass(p.first, 0) : p.second; };
+    constexpr auto first_waits = [](const std::pair<std::string, int>& p) {
+        return p.second == 0 ? fifo::pass(p.first, 0) : p.second;
+    };
     const std::vector<std::pair<std::string, int>> items{{gate.path(), 0}, {"", 1}, {"", 2}};
 
     SUBCASE("in order")
@@ -688,7 +701,9 @@ TEST_CASE("a closed pool takes no more work, and says which pool it was and what
         pool.terminate();
         terminated = true;
     }
-    const auto says = [&](const std::string& verb) { return verb + ": the pool 'crunchers' " + (terminated ? "was terminated" : "is closed"); };
+    const auto says = [&](const std::string& verb) {
+        return verb + ": the pool 'crunchers' " + (terminated ? "was terminated" : "is closed");
+    };
     const std::vector pairs{std::pair(1, 2)};
     const auto ignore = [](auto&&...) {};
     CHECK_THROWS_WITH_AS(pool.apply(square, 1), says("apply").c_str(), pool_closed);
@@ -709,7 +724,8 @@ TEST_CASE("a closed pool takes no more work, and says which pool it was and what
 TEST_CASE("join comes after close")
 {
     auto pool = pools::make(2, "crunchers");
-    CHECK_THROWS_WITH_AS(pool.join(), "join: the pool 'crunchers' is still open; close() or terminate() it first", std::logic_error);
+    CHECK_THROWS_WITH_AS(
+        pool.join(), "join: the pool 'crunchers' is still open; close() or terminate() it first", std::logic_error);
     async_result<int> r = pool.apply_async(square, args(3));
     pool.close();
     pool.join();
@@ -778,24 +794,29 @@ TEST_CASE("terminate reaches an imap")
 
 // --- bad arguments -----------------------------------------------------------------------------------------------------------
 
-TEST_CASE("a pool has at least one worker")
-{
-    CHECK_THROWS_WITH_AS(pools::make(0), pools::no_workers, std::invalid_argument);
-}
+TEST_CASE("a pool has at least one worker") { CHECK_THROWS_WITH_AS(pools::make(0), pools::no_workers, std::invalid_argument); }
 
 TEST_CASE("an option out of range is refused by name and value")
 {
     auto pool = pools::make(1);
     constexpr auto minus_one = static_cast<std::size_t>(-1);
     const std::vector pairs{std::pair(1, 2)};
-    CHECK_THROWS_WITH_AS(pool.map(square, numbers(3), {.chunk = minus_one}), "map: chunk must be at least 0, not -1", std::invalid_argument);
-    CHECK_THROWS_WITH_AS(pool.map_async(square, numbers(3), {.chunk = minus_one}), "map_async: chunk must be at least 0, not -1", std::invalid_argument);
-    CHECK_THROWS_WITH_AS(pool.starmap(add, pairs, {.chunk = minus_one}), "starmap: chunk must be at least 0, not -1", std::invalid_argument);
-    CHECK_THROWS_WITH_AS(pool.starmap_async(add, pairs, {.chunk = minus_one}), "starmap_async: chunk must be at least 0, not -1", std::invalid_argument);
-    CHECK_THROWS_WITH_AS(pool.imap(square, numbers(3), {.chunk = 0}), "imap: chunk must be at least 1, not 0", std::invalid_argument);
-    CHECK_THROWS_WITH_AS(pool.imap(square, numbers(3), {.chunk = minus_one}), "imap: chunk must be at least 1, not -1", std::invalid_argument);
-    CHECK_THROWS_WITH_AS(pool.imap(square, numbers(3), {.chunk = 4, .window = 3}), "imap: window must be at least 4, not 3", std::invalid_argument);
-    CHECK_THROWS_WITH_AS(pool.imap_unordered(square, numbers(3), {.window = minus_one}), "imap_unordered: window must be at least 1, not -1", std::invalid_argument);
+    CHECK_THROWS_WITH_AS(
+        pool.map(square, numbers(3), {.chunk = minus_one}), "map: chunk must be at least 0, not -1", std::invalid_argument);
+    CHECK_THROWS_WITH_AS(pool.map_async(square, numbers(3), {.chunk = minus_one}), "map_async: chunk must be at least 0, not -1",
+        std::invalid_argument);
+    CHECK_THROWS_WITH_AS(
+        pool.starmap(add, pairs, {.chunk = minus_one}), "starmap: chunk must be at least 0, not -1", std::invalid_argument);
+    CHECK_THROWS_WITH_AS(pool.starmap_async(add, pairs, {.chunk = minus_one}), "starmap_async: chunk must be at least 0, not -1",
+        std::invalid_argument);
+    CHECK_THROWS_WITH_AS(
+        pool.imap(square, numbers(3), {.chunk = 0}), "imap: chunk must be at least 1, not 0", std::invalid_argument);
+    CHECK_THROWS_WITH_AS(
+        pool.imap(square, numbers(3), {.chunk = minus_one}), "imap: chunk must be at least 1, not -1", std::invalid_argument);
+    CHECK_THROWS_WITH_AS(
+        pool.imap(square, numbers(3), {.chunk = 4, .window = 3}), "imap: window must be at least 4, not 3", std::invalid_argument);
+    CHECK_THROWS_WITH_AS(pool.imap_unordered(square, numbers(3), {.window = minus_one}),
+        "imap_unordered: window must be at least 1, not -1", std::invalid_argument);
 }
 
 TEST_CASE("a chunk as large as can be is the whole range")
@@ -818,15 +839,22 @@ TEST_CASE("an empty function is refused")
     const std::vector pairs{std::pair(1, 2)};
     CHECK_THROWS_WITH_AS(pool.apply(none, 1), "apply: the function is empty", std::invalid_argument);
     CHECK_THROWS_WITH_AS(pool.apply_async(none, args(1)), "apply_async: the function is empty", std::invalid_argument);
-    CHECK_THROWS_WITH_AS(pool.apply_async(square, args(1), no_callback), "apply_async: the callback is empty", std::invalid_argument);
-    CHECK_THROWS_WITH_AS(pool.apply_async(square, args(1), [](int) {}, no_error_callback), "apply_async: the error callback is empty", std::invalid_argument);
+    CHECK_THROWS_WITH_AS(
+        pool.apply_async(square, args(1), no_callback), "apply_async: the callback is empty", std::invalid_argument);
+    CHECK_THROWS_WITH_AS(pool.apply_async(
+                             square, args(1), [](int) {}, no_error_callback),
+        "apply_async: the error callback is empty", std::invalid_argument);
     CHECK_THROWS_WITH_AS(pool.map(none, numbers(1)), "map: the function is empty", std::invalid_argument);
     CHECK_THROWS_WITH_AS(pool.map_async(none, numbers(1)), "map_async: the function is empty", std::invalid_argument);
-    CHECK_THROWS_WITH_AS(pool.map_async(square, numbers(1), no_vector_callback), "map_async: the callback is empty", std::invalid_argument);
-    CHECK_THROWS_WITH_AS(pool.map_async(square, numbers(1), [](const auto&) {}, no_error_callback), "map_async: the error callback is empty", std::invalid_argument);
+    CHECK_THROWS_WITH_AS(
+        pool.map_async(square, numbers(1), no_vector_callback), "map_async: the callback is empty", std::invalid_argument);
+    CHECK_THROWS_WITH_AS(pool.map_async(
+                             square, numbers(1), [](const auto&) {}, no_error_callback),
+        "map_async: the error callback is empty", std::invalid_argument);
     CHECK_THROWS_WITH_AS(pool.starmap(none_of_two, pairs), "starmap: the function is empty", std::invalid_argument);
     CHECK_THROWS_WITH_AS(pool.starmap_async(none_of_two, pairs), "starmap_async: the function is empty", std::invalid_argument);
-    CHECK_THROWS_WITH_AS(pool.starmap_async(add, pairs, no_vector_callback), "starmap_async: the callback is empty", std::invalid_argument);
+    CHECK_THROWS_WITH_AS(
+        pool.starmap_async(add, pairs, no_vector_callback), "starmap_async: the callback is empty", std::invalid_argument);
     CHECK_THROWS_WITH_AS(pool.imap(none, numbers(1)), "imap: the function is empty", std::invalid_argument);
     CHECK_THROWS_WITH_AS(pool.imap_unordered(none, numbers(1)), "imap_unordered: the function is empty", std::invalid_argument);
 }

@@ -79,7 +79,8 @@ TEST_CASE("an lvalue range is referred to, and an rvalue range is kept")
     for (auto& r : pool.imap([](int& n) -> int& { return ++n; }, v))
         CHECK(&r.get() >= v.data());
     CHECK(v == std::vector{2, 3, 4});
-    auto results = pool.imap([](const std::string& s) { return s + s; }, std::vector<std::string>(50, std::string(50, 'x')), {.window = 1});
+    auto results =
+        pool.imap([](const std::string& s) { return s + s; }, std::vector<std::string>(50, std::string(50, 'x')), {.window = 1});
     for (const std::string& s : results)
         REQUIRE(s == std::string(100, 'x'));
 }
@@ -88,10 +89,12 @@ TEST_CASE("items and results may be move-only, and are not copied")
 {
     thread_pool pool{2};
     const auto make = [](int n) { return std::make_unique<int>(n); };
-    auto pointers = pool.imap([](std::unique_ptr<int> p) {
-        ++*p;
-        return p;
-    }, std::views::iota(0, 10) | std::views::transform(make), {.chunk = 3});
+    auto pointers = pool.imap(
+        [](std::unique_ptr<int> p) {
+            ++*p;
+            return p;
+        },
+        std::views::iota(0, 10) | std::views::transform(make), {.chunk = 3});
     CHECK(**pointers.next() == 1);
     int n = 2;
     for (const std::unique_ptr<int>& p : pointers)
@@ -110,7 +113,8 @@ TEST_CASE("items and results may be move-only, and are not copied")
         CHECK(items.copies == 0);
         CHECK(items.moves == 0);
         const auto by_value = [&](test::tracked i) { return f(i); };
-        for (const test::tracked& r : pool.imap(by_value, std::views::iota(0, 20) | std::views::transform([&](int i) { return test::tracked(items, i); })))
+        for (const test::tracked& r :
+            pool.imap(by_value, std::views::iota(0, 20) | std::views::transform([&](int i) { return test::tracked(items, i); })))
             CHECK(r.value >= 0);
         CHECK(items.copies == 0);
         CHECK(results.copies == 0);
@@ -130,7 +134,8 @@ TEST_CASE("results of every kind")
     for (const no_default& r : pool.imap([](int i) { return no_default(i); }, std::views::iota(0, 10)))
         CHECK(r.value == n++);
     CHECK(taken(pool.imap([](int i) { return i % 2 == 0; }, std::views::iota(0, 3))) == std::vector{true, false, true});
-    CHECK(taken(pool.imap([](int i) -> const std::string { return std::to_string(i); }, std::views::iota(0, 2))) == std::vector<std::string>{"0", "1"});
+    CHECK(taken(pool.imap([](int i) -> const std::string { return std::to_string(i); }, std::views::iota(0, 2))) ==
+          std::vector<std::string>{"0", "1"});
     static_assert(std::is_same_v<decltype(pool.imap([](int) {}, std::vector<int>{}).next()), std::optional<std::monostate>>);
 }
 
@@ -141,7 +146,7 @@ TEST_CASE("imap of coroutine functions")
         co_await sleep_for(0s);
         if (n == 3)
             throw std::out_of_range("three");
-        co_return n * n;
+        co_return n* n;
     };
     for (const std::size_t chunk : {1, 4}) {
         auto results = pool.imap(slow_square, std::views::iota(0, 6), {.chunk = chunk});
@@ -155,12 +160,14 @@ TEST_CASE("imap of coroutine functions")
     }
     // The items of a chunk are under way at once: each but the last waits for the last.
     std::atomic<int> begun{0};
-    auto together = pool.imap([&](int) -> task<int> {
-        ++begun;
-        while (begun < 5)
-            co_await sleep_for(0s);
-        co_return 1;
-    }, std::views::iota(0, 5), {.chunk = 5});
+    auto together = pool.imap(
+        [&](int) -> task<int> {
+            ++begun;
+            while (begun < 5)
+                co_await sleep_for(0s);
+            co_return 1;
+        },
+        std::views::iota(0, 5), {.chunk = 5});
     CHECK(taken(together).size() == 5);
 }
 
@@ -187,10 +194,12 @@ TEST_CASE("next_for gives up, and may be asked again")
 {
     test::gate gate;
     thread_pool pool{1};
-    auto results = pool.imap([&](int n) {
-        gate.pass();
-        return n;
-    }, std::views::iota(0, 2));
+    auto results = pool.imap(
+        [&](int n) {
+            gate.pass();
+            return n;
+        },
+        std::views::iota(0, 2));
     CHECK_THROWS_AS(results.next_for(0s), timeout_error);
     CHECK_THROWS_AS(results.next_for(1ms), timeout_error);
     CHECK_THROWS_AS(results.next_for(-1s), timeout_error);
@@ -203,11 +212,13 @@ TEST_CASE("next_for gives up, and may be asked again")
 TEST_CASE("next_for against results that come just then")
 {
     thread_pool pool{2};
-    auto results = pool.imap([](int n) {
-        for (int i = 0; i < n % 5; ++i)
-            std::this_thread::yield();
-        return n;
-    }, std::views::iota(0, 500), {.window = 1});
+    auto results = pool.imap(
+        [](int n) {
+            for (int i = 0; i < n % 5; ++i)
+                std::this_thread::yield();
+            return n;
+        },
+        std::views::iota(0, 500), {.window = 1});
     int got = 0;
     while (got < 500)
         try {
@@ -224,7 +235,8 @@ TEST_CASE("a coroutine takes the results one by one")
 {
     thread_pool pool{2};
     const auto consume = [](thread_pool& p, bool ordered) -> task<int> {
-        auto results = ordered ? p.imap(square, std::views::iota(0, 100)) : p.imap_unordered(square, std::views::iota(0, 100), {.chunk = 3});
+        auto results =
+            ordered ? p.imap(square, std::views::iota(0, 100)) : p.imap_unordered(square, std::views::iota(0, 100), {.chunk = 3});
         int sum = 0;
         while (std::optional<int> r = co_await results.async_next())
             sum += *r;
@@ -264,10 +276,12 @@ TEST_CASE("a coroutine that is stopped while it waits for a result may come agai
 {
     test::gate gate;
     thread_pool pool{1};
-    auto results = pool.imap([&](int n) {
-        gate.pass();
-        return n;
-    }, std::views::iota(5, 7));
+    auto results = pool.imap(
+        [&](int n) {
+            gate.pass();
+            return n;
+        },
+        std::views::iota(5, 7));
     const auto take = [&]() -> task<std::optional<int>> { co_return co_await results.async_next(); };
     {
         stop_source stop;
@@ -365,12 +379,14 @@ TEST_CASE("dropping the results waits for what runs, and does not run the rest")
         gate.open();
     });
     {
-        auto results = pool.imap([&](int) {
-            ++ran;
-            begun.open();
-            gate.pass();
-            ended_first = true;
-        }, std::views::iota(0), {.window = 10});
+        auto results = pool.imap(
+            [&](int) {
+                ++ran;
+                begun.open();
+                gate.pass();
+                ended_first = true;
+            },
+            std::views::iota(0), {.window = 10});
         begun.pass();
     }
     dropped = true;
@@ -384,10 +400,12 @@ TEST_CASE("dropping the results cancels sleeping coroutines")
     std::atomic<bool> asleep{false};
     thread_pool pool{1};
     {
-        auto results = pool.imap([&](int) -> task<void> {
-            asleep = true;
-            co_await sleep_for(24h);
-        }, std::views::iota(0), {.chunk = 3});
+        auto results = pool.imap(
+            [&](int) -> task<void> {
+                asleep = true;
+                co_await sleep_for(24h);
+            },
+            std::views::iota(0), {.chunk = 3});
         test::wait_until(asleep);
     }
     CHECK(asleep);
@@ -421,11 +439,13 @@ TEST_CASE("terminate while a consumer waits")
     test::gate begun;
     test::gate gate;
     thread_pool pool{1};
-    auto results = pool.imap([&](int n) {
-        begun.open();
-        gate.pass();
-        return n;
-    }, std::views::iota(0), {.window = 2});
+    auto results = pool.imap(
+        [&](int n) {
+            begun.open();
+            gate.pass();
+            return n;
+        },
+        std::views::iota(0), {.window = 2});
     std::vector<std::string> log;
     std::thread consumer([&] {
         for (;;)
@@ -453,7 +473,8 @@ TEST_CASE("a window that is no multiple of the chunk is not exceeded")
     auto results = pool.imap(square, std::views::iota(0) | std::views::transform([&](int n) {
         ++read;
         return n;
-    }), {.chunk = 3, .window = 7});
+    }),
+        {.chunk = 3, .window = 7});
     CHECK(read == 6);
     for (int i = 0; i < 30; ++i) {
         CHECK(results.next() == i * i);

@@ -144,10 +144,12 @@ TEST_CASE("map_async takes copies, made at once")
     test::gate gate;
     thread_pool pool{1};
     std::vector v{1, 2, 3};
-    async_result<std::vector<int>> r = pool.map_async([&](int& n) {
-        gate.pass();
-        return ++n;
-    }, v);
+    async_result<std::vector<int>> r = pool.map_async(
+        [&](int& n) {
+            gate.pass();
+            return ++n;
+        },
+        v);
     v = {7, 8, 9};
     gate.open();
     CHECK(r.get() == std::vector{2, 3, 4});
@@ -167,7 +169,8 @@ TEST_CASE("move-only items")
     // Made by the range, one by one, and moved to the function.
     const auto take = [](std::unique_ptr<int> p) { return *p; };
     CHECK(pool.map(take, std::views::iota(1, 4) | std::views::transform(make)) == std::vector{1, 2, 3});
-    CHECK(pool.map(take, std::views::iota(1) | std::views::take_while([](int n) { return n < 4; }) | std::views::transform(make)) == std::vector{1, 2, 3});
+    CHECK(pool.map(take, std::views::iota(1) | std::views::take_while([](int n) { return n < 4; }) | std::views::transform(make)) ==
+          std::vector{1, 2, 3});
 }
 
 // --- results -----------------------------------------------------------------------------------------------------------------
@@ -177,7 +180,8 @@ TEST_CASE("results of every kind")
     thread_pool pool{2};
     const std::vector<int> many = numbers(1000);
 
-    const std::vector<bool> odd = pool.map([](int n) { return n % 2 == 1; }, many, {.chunk = 1}); // bits of one word, by two threads
+    const std::vector<bool> odd =
+        pool.map([](int n) { return n % 2 == 1; }, many, {.chunk = 1}); // bits of one word, by two threads
     for (std::size_t i = 0; i < odd.size(); ++i)
         REQUIRE(odd[i] == (i % 2 == 1));
 
@@ -199,7 +203,8 @@ TEST_CASE("references as results are references to what they refer to")
     const std::vector<std::reference_wrapper<int>> of_vector = pool.map([](int& n) -> int& { return n; }, v);
     CHECK(&of_vector[2].get() == &v[2]);
     std::list<std::string> l{"a", "b"};
-    const std::vector<std::reference_wrapper<const std::string>> of_list = pool.map([](const std::string& s) -> const std::string& { return s; }, l);
+    const std::vector<std::reference_wrapper<const std::string>> of_list =
+        pool.map([](const std::string& s) -> const std::string& { return s; }, l);
     CHECK(&of_list[0].get() == &l.front());
     CHECK(&of_list[1].get() == &l.back());
 }
@@ -320,11 +325,13 @@ TEST_CASE("all the pool's threads take part, if they can")
     std::atomic<int> arrived{0};
     test::gate all;
     thread_pool pool{3};
-    pool.map([&](int) {
-        if (++arrived == 3)
-            all.open();
-        all.pass();
-    }, numbers(3), {.chunk = 1});
+    pool.map(
+        [&](int) {
+            if (++arrived == 3)
+                all.open();
+            all.pass();
+        },
+        numbers(3), {.chunk = 1});
     CHECK(arrived == 3);
 }
 
@@ -348,11 +355,13 @@ TEST_CASE("a map may hold more items than fit in a time slice, and timers get th
     }));
     // Goes on until the timer has fired, on the only thread.
     std::atomic<long> rounds{0};
-    pool.map([&](int) {
-        const auto until = std::chrono::steady_clock::now() + 10us;
-        while (std::chrono::steady_clock::now() < until)
-            ++rounds;
-    }, std::vector<int>(2000));
+    pool.map(
+        [&](int) {
+            const auto until = std::chrono::steady_clock::now() + 10us;
+            while (std::chrono::steady_clock::now() < until)
+                ++rounds;
+        },
+        std::vector<int>(2000));
     CHECK(rounds > 0);
     CHECK(woken);
 }
@@ -370,7 +379,7 @@ TEST_CASE("a coroutine function: all items are under way at once")
             all_begun.set();
         if (n == 0)
             co_await all_begun;
-        co_return n * n;
+        co_return n* n;
     };
     std::vector<int> expected;
     for (int i = 0; i < 10; ++i)
@@ -389,7 +398,7 @@ TEST_CASE("a coroutine function with a limit: so many are under way, and no more
     const auto f = [&](int n) -> task<int> {
         const int now = ++under_way;
         int seen = most;
-        while (now > seen && !most.compare_exchange_weak(seen, now)) { }
+        while (now > seen && !most.compare_exchange_weak(seen, now)) {}
         co_await sleep_for(0s);
         --under_way;
         co_return n;
@@ -455,11 +464,13 @@ TEST_CASE("cancel reaches a map_async")
     thread_pool pool{2};
     SUBCASE("of coroutines")
     {
-        async_result<std::vector<int>> r = pool.map_async([&](int) -> task<int> {
-            begun = true;
-            co_await sleep_for(24h);
-            co_return 1;
-        }, numbers(10));
+        async_result<std::vector<int>> r = pool.map_async(
+            [&](int) -> task<int> {
+                begun = true;
+                co_await sleep_for(24h);
+                co_return 1;
+            },
+            numbers(10));
         test::wait_until(begun);
         r.cancel();
         CHECK_THROWS_AS(r.get(), operation_cancelled);
@@ -467,12 +478,14 @@ TEST_CASE("cancel reaches a map_async")
     SUBCASE("of functions: those that run end, the rest do not begin")
     {
         std::atomic<int> ran{0};
-        async_result<std::vector<int>> r = pool.map_async([&](int n) {
-            begun = true;
-            gate.pass();
-            ++ran;
-            return n;
-        }, numbers(1000), {.chunk = 1});
+        async_result<std::vector<int>> r = pool.map_async(
+            [&](int n) {
+                begun = true;
+                gate.pass();
+                ++ran;
+                return n;
+            },
+            numbers(1000), {.chunk = 1});
         test::wait_until(begun);
         r.cancel();
         gate.open();
@@ -489,16 +502,18 @@ TEST_CASE("the first error stops the rest, and what runs is waited for")
     test::gate gate;
     std::atomic<int> ran{0};
     thread_pool pool{2};
-    async_result<std::vector<int>> r = pool.map_async([&](int n) {
-        ++ran;
-        if (n == 0) {
-            second_begun.pass();
-            throw std::out_of_range("zero");
-        }
-        second_begun.open();
-        gate.pass();
-        return n;
-    }, numbers(1000), {.chunk = 1});
+    async_result<std::vector<int>> r = pool.map_async(
+        [&](int n) {
+            ++ran;
+            if (n == 0) {
+                second_begun.pass();
+                throw std::out_of_range("zero");
+            }
+            second_begun.open();
+            gate.pass();
+            return n;
+        },
+        numbers(1000), {.chunk = 1});
     second_begun.pass();
     // One worker is at the gate, so the other gets to this call when it is through with the map.
     pool.apply_async([] {}).get();
@@ -529,7 +544,8 @@ TEST_CASE("what the range throws")
     CHECK(pool.stats().submitted == 0);
 
     const std::vector<int> ten = numbers(10);
-    const auto throwing_view = ten | std::views::transform([](int n) { return n == 5 ? throw std::runtime_error("unreadable") : n; });
+    const auto throwing_view =
+        ten | std::views::transform([](int n) { return n == 5 ? throw std::runtime_error("unreadable") : n; });
     CHECK_THROWS_WITH_AS(pool.map(f, throwing_view), "unreadable", std::runtime_error);
 
     const auto coroutine = [](int n) -> task<int> { co_return n; };
@@ -555,7 +571,8 @@ TEST_CASE("progress is reported one call at a time, in order, and last the whole
     SUBCASE("map_async") { pool.map_async(square, numbers(1000), {.chunk = 10, .progress = progress}).get(); }
     SUBCASE("starmap")
     {
-        pool.starmap([](int a, int b) { return a + b; }, std::vector<std::pair<int, int>>(1000), {.chunk = 10, .progress = progress});
+        pool.starmap(
+            [](int a, int b) { return a + b; }, std::vector<std::pair<int, int>>(1000), {.chunk = 10, .progress = progress});
     }
     REQUIRE_FALSE(reports.empty());
     CHECK(reports.back() == 1000);
@@ -567,6 +584,7 @@ TEST_CASE("a map that fails never reports the whole")
 {
     thread_pool pool{2};
     std::atomic<std::size_t> last{0};
-    CHECK_THROWS(pool.map([](int n) { return n == 500 ? throw 1 : n; }, numbers(1000), {.chunk = 10, .progress = [&](std::size_t n, std::size_t) { last = n; }}));
+    CHECK_THROWS(pool.map([](int n) { return n == 500 ? throw 1 : n; }, numbers(1000),
+        {.chunk = 10, .progress = [&](std::size_t n, std::size_t) { last = n; }}));
     CHECK(last < 1000);
 }

@@ -68,13 +68,17 @@ int by_sync_wait(thread_pool& pool, int depth)
     if (depth == 0)
         return 1;
     const int left = sync_wait(pool, [&]() -> task<int> { co_return by_sync_wait(pool, depth - 1); });
-    const int right = sync_wait([](thread_pool& p, int d) -> task<int> { co_return co_await p.apply_async(by_sync_wait, args(std::ref(p), d)); }(pool, depth - 1));
+    const int right = sync_wait([](thread_pool& p, int d) -> task<int> {
+        co_return co_await p.apply_async(by_sync_wait, args(std::ref(p), d));
+    }(pool, depth - 1));
     return left + right;
 }
 int by_all(thread_pool& pool, int depth)
 {
     static constexpr auto verbs = {by_apply, by_get, by_map, by_map_async, by_imap, by_sync_wait};
-    return depth == 0 ? 1 : sum(pool.map([&](auto verb) { return pool.apply_async(verb, args(std::ref(pool), depth)).get(); }, std::vector(verbs)));
+    return depth == 0 ? 1
+                      : sum(pool.map([&](auto verb) { return pool.apply_async(verb, args(std::ref(pool), depth)).get(); },
+                            std::vector(verbs)));
 }
 
 } // namespace
@@ -109,9 +113,9 @@ TEST_CASE("the same, begun on the calling thread")
 TEST_CASE("get inside a call inside a map")
 {
     thread_pool pool{1};
-    const std::vector<int> r = pool.map([&](int n) {
-        return pool.apply_async([&, n] { return pool.apply_async([n] { return n; }).get() + 1; }).get();
-    }, std::vector{1, 2, 3, 4});
+    const std::vector<int> r =
+        pool.map([&](int n) { return pool.apply_async([&, n] { return pool.apply_async([n] { return n; }).get() + 1; }).get(); },
+            std::vector{1, 2, 3, 4});
     CHECK(r == std::vector{2, 3, 4, 5});
 }
 
@@ -119,10 +123,12 @@ TEST_CASE("get of a coroutine that sleeps, on the only thread")
 {
     thread_pool pool{1};
     const int n = pool.apply([&] {
-        return pool.apply_async([]() -> task<int> {
-            co_await sleep_for(1ms);
-            co_return 5;
-        }).get();
+        return pool
+            .apply_async([]() -> task<int> {
+                co_await sleep_for(1ms);
+                co_return 5;
+            })
+            .get();
     });
     CHECK(n == 5);
 }
@@ -172,10 +178,12 @@ TEST_CASE("many calls that each wait for one behind all of them")
     std::vector<async_result<int>> calls;
     for (int i = 0; i < 50; ++i)
         calls.push_back(pool.apply_async([&, i] {
-            return pool.apply_async([i]() -> task<int> {
-                co_await sleep_for(0s);
-                co_return i;
-            }).get();
+            return pool
+                .apply_async([i]() -> task<int> {
+                    co_await sleep_for(0s);
+                    co_return i;
+                })
+                .get();
         }));
     int total = 0;
     for (async_result<int>& c : calls)
@@ -188,11 +196,13 @@ TEST_CASE("a nested error comes out where it belongs")
     thread_pool pool{1};
     const auto nested = [&](int n) -> int {
         try {
-            return sum(pool.map([](int i) -> int {
-                if (i == 2)
-                    throw std::out_of_range("two");
-                return i;
-            }, std::vector{n, n + 1}));
+            return sum(pool.map(
+                [](int i) -> int {
+                    if (i == 2)
+                        throw std::out_of_range("two");
+                    return i;
+                },
+                std::vector{n, n + 1}));
         }
         catch (const std::out_of_range&) {
             return -1;

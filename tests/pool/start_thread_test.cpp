@@ -69,13 +69,15 @@ TEST_CASE("callbacks run on that thread, before the handle is ready")
 
 TEST_CASE("a coroutine function runs all its steps on that thread")
 {
-    async_result<bool> r = start_thread([](std::string s) -> task<bool> {
-        const std::thread::id here = std::this_thread::get_id();
-        co_await sleep_for(1ms);
-        const bool same = here == std::this_thread::get_id();
-        async_result<int> other = start_thread([] { return 1; });
-        co_return same && co_await other == 1 && here == std::this_thread::get_id() && s == "kept";
-    }, args(std::string("kept")));
+    async_result<bool> r = start_thread(
+        [](std::string s) -> task<bool> {
+            const std::thread::id here = std::this_thread::get_id();
+            co_await sleep_for(1ms);
+            const bool same = here == std::this_thread::get_id();
+            async_result<int> other = start_thread([] { return 1; });
+            co_return same&& co_await other == 1 && here == std::this_thread::get_id() && s == "kept";
+        },
+        args(std::string("kept")));
     CHECK(r.get());
 }
 
@@ -107,10 +109,12 @@ TEST_CASE("a dropped handle detaches")
     test::gate gate;
     test::gate ended;
     std::atomic<int> ran{0};
-    static_cast<void>(start_thread([&] {
-        gate.pass();
-        ++ran;
-    }, {}, [&] { ended.open(); }));
+    static_cast<void>(start_thread(
+        [&] {
+            gate.pass();
+            ++ran;
+        },
+        {}, [&] { ended.open(); }));
     CHECK(ran == 0);
     gate.open();
     ended.pass();

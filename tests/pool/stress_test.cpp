@@ -89,7 +89,8 @@ TEST_CASE("stress: handles dropped, taken, cancelled, waited for with a time, aw
         thread_pool pool{2};
         on_threads(4, [&](int) {
             for (int i = 0; i < calls; ++i) {
-                async_result<int> r = pool.apply_async(square, args(i), [&](int) { ++callbacks; }, [&](std::exception_ptr) { ++callbacks; });
+                async_result<int> r =
+                    pool.apply_async(square, args(i), [&](int) { ++callbacks; }, [&](std::exception_ptr) { ++callbacks; });
                 switch (i % 6) {
                 case 0:
                     break; // dropped
@@ -214,8 +215,10 @@ TEST_CASE("stress: imaps beside each other, some left half way")
     std::atomic<long> wrong{0};
     on_threads(4, [&](int self) {
         for (int round = 0; round < 20 * scale; ++round) {
-            const imap_options o{.chunk = static_cast<std::size_t>(round % 4 + 1), .window = static_cast<std::size_t>(round % 3 * 10 + 10)};
-            auto results = self % 2 == 0 ? pool.imap(square, std::views::iota(0), o) : pool.imap_unordered(square, std::views::iota(0), o);
+            const imap_options o{
+                .chunk = static_cast<std::size_t>(round % 4 + 1), .window = static_cast<std::size_t>(round % 3 * 10 + 10)};
+            auto results =
+                self % 2 == 0 ? pool.imap(square, std::views::iota(0), o) : pool.imap_unordered(square, std::views::iota(0), o);
             for (int i = 0; i < 100; ++i) {
                 const std::optional<int> r = results.next();
                 if (!r || (self % 2 == 0 && *r != square(i)))
@@ -232,14 +235,18 @@ TEST_CASE("stress: nested blocking from many sides, with timers between")
     std::atomic<long> sum{0};
     on_threads(3, [&](int) {
         for (int round = 0; round < 20 * scale; ++round)
-            sum += pool.map([&](int n) {
-                const int a = pool.apply_async([n]() -> task<int> {
-                    co_await sleep_for(0s);
-                    co_return n;
-                }).get();
-                const std::vector<int> b = pool.map(square, std::views::iota(0, n));
-                return a + static_cast<int>(b.size());
-            }, std::views::iota(0, 10)).back();
+            sum += pool.map(
+                           [&](int n) {
+                               const int a = pool.apply_async([n]() -> task<int> {
+                                                     co_await sleep_for(0s);
+                                                     co_return n;
+                                                 })
+                                                 .get();
+                               const std::vector<int> b = pool.map(square, std::views::iota(0, n));
+                               return a + static_cast<int>(b.size());
+                           },
+                           std::views::iota(0, 10))
+                       .back();
     });
     CHECK(sum == 3L * 20 * scale * 18);
 }

@@ -13,7 +13,8 @@ namespace {
 struct pools {
     static constexpr const char* no_workers = "thread_pool: threads must be between 1 and 1024, not 0";
 
-    static tandem::thread_pool make(std::size_t workers, std::string name = "crew", tandem::unique_function<void(std::exception_ptr)> unhandled = {})
+    static tandem::thread_pool make(
+        std::size_t workers, std::string name = "crew", tandem::unique_function<void(std::exception_ptr)> unhandled = {})
     {
         return tandem::thread_pool({.threads = workers, .name = std::move(name), .unhandled = std::move(unhandled)});
     }

@@ -50,7 +50,8 @@ TEST_CASE("a pool has the threads that it was asked for")
     CHECK(thread_pool{}.size() == default_thread_count());
     CHECK(thread_pool(thread_pool_options{.name = "x"}).size() == default_thread_count());
     CHECK(default_thread_count() >= 1);
-    CHECK_THROWS_WITH_AS(thread_pool{static_cast<std::size_t>(-3)}, "thread_pool: threads must be between 1 and 1024, not -3", std::invalid_argument);
+    CHECK_THROWS_WITH_AS(thread_pool{static_cast<std::size_t>(-3)}, "thread_pool: threads must be between 1 and 1024, not -3",
+        std::invalid_argument);
     CHECK_THROWS_WITH_AS(thread_pool{1025}, "thread_pool: threads must be between 1 and 1024, not 1025", std::invalid_argument);
 }
 
@@ -88,11 +89,11 @@ TEST_CASE("the initializer runs once on each thread, before its work")
     std::mutex m;
     std::set<std::thread::id> ids;
     thread_pool pool({.threads = 3, .initializer = [&] {
-        ++runs;
-        ++initialised;
-        const std::lock_guard lock(m);
-        ids.insert(std::this_thread::get_id());
-    }});
+                          ++runs;
+                          ++initialised;
+                          const std::lock_guard lock(m);
+                          ids.insert(std::this_thread::get_id());
+                      }});
     CHECK(runs == 3); // before the constructor returns
     CHECK(ids.size() == 3);
     for (const int seen : pool.map([](int) { return initialised; }, std::vector<int>(1000)))
@@ -105,7 +106,8 @@ TEST_CASE("an initializer that throws makes the constructor throw the same")
 {
     SUBCASE("on every thread")
     {
-        CHECK_THROWS_WITH_AS(thread_pool({.threads = 4, .initializer = [] { throw std::out_of_range("no licence"); }}), "no licence", std::out_of_range);
+        CHECK_THROWS_WITH_AS(thread_pool({.threads = 4, .initializer = [] { throw std::out_of_range("no licence"); }}),
+            "no licence", std::out_of_range);
     }
     SUBCASE("on one of them")
     {
@@ -117,7 +119,10 @@ TEST_CASE("an initializer that throws makes the constructor throw the same")
         CHECK_THROWS_WITH_AS(thread_pool({.threads = 4, .initializer = third_fails}), "the third", std::runtime_error);
         CHECK(runs == 4);
     }
-    SUBCASE("of a pool of one") { CHECK_THROWS_AS(thread_pool({.threads = 1, .initializer = [] { throw 1; }}), int); }
+    SUBCASE("of a pool of one")
+    {
+        CHECK_THROWS_AS(thread_pool({.threads = 1, .initializer = [] { throw 1; }}), int);
+    }
 }
 
 TEST_CASE("join on a thread of the pool would wait for itself")
@@ -133,10 +138,13 @@ TEST_CASE("join on a thread of the pool would wait for itself")
 TEST_CASE("join inside a map would wait for itself too, also where the calling thread helps")
 {
     thread_pool pool{2};
-    CHECK_THROWS_AS(pool.map([&](int) {
-        pool.close();
-        pool.join();
-    }, std::vector<int>(100)), would_deadlock);
+    CHECK_THROWS_AS(pool.map(
+                        [&](int) {
+                            pool.close();
+                            pool.join();
+                        },
+                        std::vector<int>(100)),
+        would_deadlock);
 }
 
 TEST_CASE("several threads may join at once")
@@ -166,17 +174,19 @@ TEST_CASE("what runs in a closed pool may still submit, so that it can finish")
     async_result<int> sum;
     {
         thread_pool pool{2};
-        sum = pool.apply_async([&] {
-            gate.pass();
-            int n = pool.apply([] { return 1; });
-            n += pool.apply_async([] { return 2; }).get();
-            for (const int i : pool.map([](int v) { return v; }, std::vector{3, 4}))
-                n += i;
-            for (const int i : pool.imap([](int v) { return v; }, std::vector{5, 6}))
-                n += i;
-            static_cast<void>(pool.apply_async([&] { ++calls; }));
-            return n;
-        }, {}, [&](int) { from_callback = pool.apply_async([] { return 7; }).get(); });
+        sum = pool.apply_async(
+            [&] {
+                gate.pass();
+                int n = pool.apply([] { return 1; });
+                n += pool.apply_async([] { return 2; }).get();
+                for (const int i : pool.map([](int v) { return v; }, std::vector{3, 4}))
+                    n += i;
+                for (const int i : pool.imap([](int v) { return v; }, std::vector{5, 6}))
+                    n += i;
+                static_cast<void>(pool.apply_async([&] { ++calls; }));
+                return n;
+            },
+            {}, [&](int) { from_callback = pool.apply_async([] { return 7; }).get(); });
         pool.close();
         CHECK_THROWS_AS(pool.apply([] {}), pool_closed);
         gate.open();
@@ -197,17 +207,19 @@ TEST_CASE("so may the items of a map, whichever thread they run on")
         pool.close();
         closed.open();
     });
-    const std::vector<int> r = pool.map([&](int n) {
-        begun.open();
-        closed.pass();
-        try {
-            return pool.apply([n] { return n; }) + pool.apply_async([n] { return n; }).get();
-        }
-        catch (const pool_closed&) {
-            ++refused;
-            return 0;
-        }
-    }, std::vector{1, 2, 3, 4}, {.chunk = 1});
+    const std::vector<int> r = pool.map(
+        [&](int n) {
+            begun.open();
+            closed.pass();
+            try {
+                return pool.apply([n] { return n; }) + pool.apply_async([n] { return n; }).get();
+            }
+            catch (const pool_closed&) {
+                ++refused;
+                return 0;
+            }
+        },
+        std::vector{1, 2, 3, 4}, {.chunk = 1});
     closer.join();
     CHECK(refused == 0);
     CHECK(r == std::vector{2, 4, 6, 8});
@@ -258,11 +270,13 @@ TEST_CASE("terminate ends a map that is under way, once the items that run have 
     std::atomic<int> begun{0};
     test::gate gate;
     thread_pool pool{2};
-    async_result<std::vector<int>> mapped = pool.map_async([&](int n) {
-        ++begun;
-        gate.pass();
-        return n;
-    }, std::vector<int>(1000), {.chunk = 1});
+    async_result<std::vector<int>> mapped = pool.map_async(
+        [&](int n) {
+            ++begun;
+            gate.pass();
+            return n;
+        },
+        std::vector<int>(1000), {.chunk = 1});
     while (begun == 0)
         std::this_thread::yield();
     pool.terminate();
@@ -344,7 +358,9 @@ TEST_CASE("two pools use each other")
     thread_pool b{1};
     const int n = a.apply([&] { return b.apply([&] { return a.apply([&] { return b.apply([] { return 5; }); }); }); });
     CHECK(n == 5);
-    const std::vector<int> v = a.map([&](int i) { return b.map([&](int k) { return a.apply([k] { return k; }); }, std::vector{i, i})[1]; }, std::vector{1, 2, 3});
+    const std::vector<int> v =
+        a.map([&](int i) { return b.map([&](int k) { return a.apply([k] { return k; }); }, std::vector{i, i})[1]; },
+            std::vector{1, 2, 3});
     CHECK(v == std::vector{1, 2, 3});
 }
 

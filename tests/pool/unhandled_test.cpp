@@ -133,9 +133,9 @@ TEST_CASE("a hook that throws itself harms nothing")
     std::atomic<int> calls{0};
     {
         thread_pool pool({.threads = 1, .unhandled = [&](std::exception_ptr) {
-            ++calls;
-            throw std::logic_error("(a line on stderr, from the test of a hook that throws)");
-        }});
+                              ++calls;
+                              throw std::logic_error("(a line on stderr, from the test of a hook that throws)");
+                          }});
         static_cast<void>(pool.apply_async(fail, args("x")));
         static_cast<void>(pool.apply_async(fail, args("y")));
     }

@@ -303,7 +303,7 @@ TEST_CASE("a timer fires, and a handler runs, while the queues are flooded")
             post(s, [&, k] {
                 if (!stop.load()) {
                     const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(k % 200);
-                    while (std::chrono::steady_clock::now() < until) { }
+                    while (std::chrono::steady_clock::now() < until) {}
                 }
                 --left;
             });
@@ -363,7 +363,7 @@ TEST_CASE("no wake-up is lost: one job at a time, from outside")
         jitter random(static_cast<unsigned>(n));
         constexpr int rounds = scaled(5'000, 2'000, 1'500);
         int lost = 0;
-        for (int k = 1; k <= rounds && !lost; ++k) {
+        for (int k = 1; k <= rounds && lost == 0; ++k) {
             std::atomic<bool> ran = false;
             post(s, [&] { ran = true; });
             lost += !soon([&] { return ran.load(); });
@@ -378,8 +378,8 @@ TEST_CASE("no wake-up is lost: two jobs that wait for each other, from outside")
     scheduler s(threads(2));
     jitter random(9);
     constexpr int rounds = scaled(5'000, 2'000, 1'500);
-    int lost = 0;
-    for (int k = 1; k <= rounds && !lost; ++k) {
+    std::atomic<int> lost = 0;
+    for (int k = 1; k <= rounds && lost.load() == 0; ++k) {
         std::atomic<int> met = 0;
         std::atomic<int> left = 0;
         for (int j = 0; j < 2; ++j)
@@ -402,7 +402,7 @@ TEST_CASE("no wake-up is lost: a job that waits for one that it spawned")
         jitter random(static_cast<unsigned>(n));
         constexpr int rounds = scaled(5'000, 2'000, 1'500);
         std::atomic<int> lost = 0;
-        for (int k = 1; k <= rounds && !lost.load(); ++k) {
+        for (int k = 1; k <= rounds && lost.load() == 0; ++k) {
             std::atomic<bool> inner = false;
             std::atomic<bool> outer = false;
             const bool in_handler = random.below(2) == 0; // from a job, or from a handler of Asio's
@@ -477,8 +477,11 @@ TEST_CASE("no wake-up is lost: chains of jobs that hop about, with pauses")
                 c.timer->expires_after(std::chrono::microseconds(c.random.below(200)));
                 c.timer->async_wait([&](asio::error_code) { post(s, c.step); });
                 break;
-            case 2: asio::post(s.asio_pool(), c.step); break;
-            default: post(s, c.step);
+            case 2:
+                asio::post(s.asio_pool(), c.step);
+                break;
+            default:
+                post(s, c.step);
             }
         };
         post(s, c.step);

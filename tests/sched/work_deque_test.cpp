@@ -52,31 +52,31 @@ void owner_against_thieves(int jobs, Owner owner)
     std::deque<token> tokens(jobs);
     std::atomic<bool> over = false;
     std::atomic<int> stolen = 0;
-    std::vector<std::thread> thieves;
-    for (int k = 0; k < 2; ++k)
-        thieves.emplace_back([&] {
-            int mine = 0;
-            for (bool last_round = false; !last_round;) {
-                last_round = over.load();
-                while (job* const j = take_oldest(queue)) {
-                    take(j);
-                    ++mine;
-                }
+    const auto thief = [&] {
+        int mine = 0;
+        for (bool last_round = false; !last_round;) {
+            last_round = over.load();
+            while (job* const j = take_oldest(queue)) {
+                take(j);
+                ++mine;
             }
-            stolen += mine;
-        });
-    int next = 0;
-    owner(queue, [&]() -> job* {
-        if (next == jobs)
-            return nullptr;
-        token& t = tokens[next++];
-        t.payload = 1;
-        queue.push(&t);
-        return &t;
-    });
-    over = true;
-    for (std::thread& t : thieves)
-        t.join();
+        }
+        stolen += mine;
+    };
+    on_threads(
+        [&] {
+            int next = 0;
+            owner(queue, [&]() -> job* {
+                if (next == jobs)
+                    return nullptr;
+                token& t = tokens[next++];
+                t.payload = 1;
+                queue.push(&t);
+                return &t;
+            });
+            over = true;
+        },
+        thief, thief);
     CHECK(queue.empty());
     CHECK(each_taken_once(tokens));
     MESSAGE("stolen: " << stolen.load() << " of " << jobs);
@@ -180,12 +180,12 @@ TEST_CASE("a queue gives everybody the oldest job")
 // --- owner against thieves: each job is taken exactly once -------------------------------------
 
 namespace {
-constexpr int many = scaled(200'000, 100'000, 50'000);
+constexpr int many = scaled(200'000, 50'000, 20'000);
 } // namespace
 
 TEST_CASE("the owner takes back the one job that the thieves want too")
 {
-    owner_against_thieves<work_deque>(many / 5, [random = jitter(2)](work_deque& q, auto push) mutable {
+    owner_against_thieves<work_deque>(many / 4, [random = jitter(2)](work_deque& q, auto push) mutable {
         while (push()) {
             random.spin(10'000); // about as long as a thief takes
             if (job* const j = q.pop())
@@ -216,33 +216,35 @@ TEST_CASE("the owner forks several, and takes back what was not stolen, as a joi
 
 TEST_CASE("the owner pushes in bursts that make the deque grow, and pops some")
 {
-    owner_against_thieves<work_deque>(many, [random = jitter(3)](work_deque& q, auto push) mutable {
-        for (bool more = true; more;) {
-            for (unsigned k = random.below(2000); k > 0 && more; --k)
-                more = push() != nullptr;
-            for (unsigned k = random.below(1500); k > 0; --k)
-                if (job* const j = q.pop())
-                    take(j);
-        }
-        while (job* const j = q.pop())
-            take(j);
-    });
+    for (unsigned repeat = 0; repeat < 10; ++repeat)
+        owner_against_thieves<work_deque>(many, [random = jitter(repeat)](work_deque& q, auto push) mutable {
+            for (bool more = true; more;) {
+                for (unsigned k = random.below(2000); k > 0 && more; --k)
+                    more = push() != nullptr;
+                for (unsigned k = random.below(1500); k > 0; --k)
+                    if (job* const j = q.pop())
+                        take(j);
+            }
+            while (job* const j = q.pop())
+                take(j);
+        });
 }
 
 TEST_CASE("the owner of a queue takes its oldest, and the thieves too")
 {
-    owner_against_thieves<work_queue>(many, [random = jitter(5)](work_queue& q, auto push) mutable {
-        for (bool more = true; more;) {
-            job* newest = nullptr;
-            for (unsigned k = random.below(8); k > 0 && more; --k) {
-                newest = push();
-                more = newest != nullptr;
+    for (unsigned repeat = 0; repeat < 10; ++repeat)
+        owner_against_thieves<work_queue>(many, [random = jitter(repeat)](work_queue& q, auto push) mutable {
+            for (bool more = true; more;) {
+                job* newest = nullptr;
+                for (unsigned k = random.below(8); k > 0 && more; --k) {
+                    newest = push();
+                    more = newest != nullptr;
+                }
+                if (newest && q.take_if(newest))
+                    take(newest);
+                for (unsigned k = random.below(8); k > 0; --k)
+                    if (job* const j = q.take())
+                        take(j);
             }
-            if (newest && q.take_if(newest))
-                take(newest);
-            for (unsigned k = random.below(8); k > 0; --k)
-                if (job* const j = q.take())
-                    take(j);
-        }
-    });
+        });
 }

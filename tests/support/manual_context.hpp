@@ -68,13 +68,13 @@ private:
 ///
 ///     TASK_TEST_CASE("sleeping takes time") { co_await manual.sleep_for(1s); CHECK(manual.now() == 1s); }
 #define TASK_TEST_CASE(...) TANDEM_TASK_TEST_CASE(DOCTEST_ANONYMOUS(tandem_task_test_case_), __VA_ARGS__)
-#define TANDEM_TASK_TEST_CASE(body, ...)                                           \
-    static tandem::task<> body(tandem::test::manual_context& manual);              \
-    TEST_CASE(__VA_ARGS__)                                                         \
-    {                                                                              \
-        tandem::test::manual_context manual;                                       \
-        manual.run(body(manual));                                                  \
-    }                                                                              \
+#define TANDEM_TASK_TEST_CASE(body, ...)                                                                                           \
+    static tandem::task<> body(tandem::test::manual_context& manual);                                                              \
+    TEST_CASE(__VA_ARGS__)                                                                                                         \
+    {                                                                                                                              \
+        tandem::test::manual_context manual;                                                                                       \
+        manual.run(body(manual));                                                                                                  \
+    }                                                                                                                              \
     static tandem::task<> body([[maybe_unused]] tandem::test::manual_context& manual)
 
 // -----------------------------------------------------------------------------------------------

@@ -147,7 +147,7 @@ public:
             return;
         }
         for (int spins = 0; round_.load(std::memory_order_acquire) == round; ++spins)
-            if (spins < 1000)
+            if (spins < 10'000)
                 detail::cpu_relax();
             else
                 std::this_thread::yield();

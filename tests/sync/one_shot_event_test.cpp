@@ -131,7 +131,7 @@ TEST_CASE("set races with the wait of another thread, who may destroy the event 
 
 TEST_CASE("set races with the time-out of a wait")
 {
-    constexpr int n = rounds / 4;
+    constexpr int n = rounds / 8;
     std::deque<std::optional<one_shot_event>> events(n);
     for (auto& e : events)
         e.emplace();

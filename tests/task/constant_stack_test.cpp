@@ -10,8 +10,8 @@
 
 #include <doctest/doctest.h>
 
-#include <cstddef>
 #include <coroutine>
+#include <cstddef>
 #include <stdexcept>
 #include <tuple>
 #include <utility>

@@ -92,7 +92,7 @@ TEST_CASE("every step of the task runs on the thread that waits")
     const auto steps = [&]() -> task<bool> {
         const bool before = std::this_thread::get_id() == here;
         co_await e;
-        co_return before && std::this_thread::get_id() == here;
+        co_return before&& std::this_thread::get_id() == here;
     };
     std::thread other([&] {
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
@@ -112,7 +112,7 @@ TEST_CASE("the task inherits the stop token")
     });
     CHECK_THROWS_AS(sync_wait(after(never, 1), stop.get_token()), operation_cancelled);
     other.join();
-    const auto stoppable = []() -> task<bool> { co_return(co_await this_task::stop_token()).stop_requested(); };
+    const auto stoppable = []() -> task<bool> { co_return (co_await this_task::stop_token()).stop_requested(); };
     CHECK(sync_wait(stoppable(), stop.get_token()));
     CHECK_FALSE(sync_wait(stoppable()));
 }

@@ -311,7 +311,8 @@ TEST_CASE("a task that was never started destroys its parameters, and runs nothi
 
 TASK_TEST_CASE("parameters taken by value travel with the task")
 {
-    auto made = [](manual_context& m) { return after_a_yield(m, std::string("gone by the time the task runs, but copied")); }(manual);
+    auto made = [](manual_context& m) { return after_a_yield(m, std::string("gone by the time the task runs, but copied")); }(
+                    manual);
     const std::string s = co_await std::move(made);
     CHECK(s == "gone by the time the task runs, but copied");
 }
@@ -446,7 +447,7 @@ TEST_CASE("a task awaited by a foreign coroutine resumes where it is woken, and 
     const auto awaits = [&]() -> foreign { got = co_await sleeps(); };
     const foreign f = awaits();
     CHECK_FALSE(f.handle.done());
-    while (manual.step()) { }
+    while (manual.step()) {}
     CHECK(f.handle.done());
     CHECK(got == 5);
     CHECK_FALSE(stoppable);

@@ -87,10 +87,7 @@ TEST_CASE("resume runs a chain of coroutines up to where it suspends")
     CHECK_FALSE(a.done());
 }
 
-TEST_CASE("resume of a no-op handle returns")
-{
-    tandem::resume(std::noop_coroutine());
-}
+TEST_CASE("resume of a no-op handle returns") { tandem::resume(std::noop_coroutine()); }
 
 TEST_CASE("a coroutine resumed from outside runs its tasks before resume() returns")
 {

@@ -61,7 +61,8 @@ public:
     template <class Rep, class Period>
     [[nodiscard]] bool wait_for(std::chrono::duration<Rep, Period> d) const
     {
-        return state().wait_until(std::chrono::duration_cast<std::chrono::nanoseconds>(deadline_after(d).time_since_epoch()).count());
+        return state().wait_until(
+            std::chrono::duration_cast<std::chrono::nanoseconds>(deadline_after(d).time_since_epoch()).count());
     }
 
     /// Whether the call has ended.

@@ -10,7 +10,8 @@ namespace tandem {
 namespace detail {
 
 template <class X>
-concept spawnable_function = !awaitable<std::decay_t<X>> && std::invocable<std::decay_t<X>> && awaitable<std::invoke_result_t<std::decay_t<X>>>;
+concept spawnable_function =
+    !awaitable<std::decay_t<X>> && std::invocable<std::decay_t<X>> && awaitable<std::invoke_result_t<std::decay_t<X>>>;
 /// What co_spawn takes: something to await, or a function that gives it.
 template <class X>
 concept spawnable = awaitable<std::decay_t<X>> || spawnable_function<X>;
@@ -42,7 +43,8 @@ auto co_spawn(thread_pool& pool, X&& x)
 template <detail::spawnable X, class Token>
 auto co_spawn(thread_pool& pool, X&& x, Token&& token)
 {
-    return detail::launch_with_token(detail::pool_launcher<thread_pool>{&pool}, "co_spawn", detail::bind_spawned(std::forward<X>(x)), std::forward<Token>(token));
+    return detail::launch_with_token(detail::pool_launcher<thread_pool>{&pool}, "co_spawn",
+        detail::bind_spawned(std::forward<X>(x)), std::forward<Token>(token));
 }
 
 /// Runs `x` on the pool and blocks for its value: the blocking facade. May be called on a worker of the pool.

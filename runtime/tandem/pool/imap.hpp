@@ -278,7 +278,8 @@ private:
         if (items.empty())
             return false;
         const std::size_t n = items.size();
-        this->calls_.push_back(pool_->launch(verb_, imap_call<View, F>{f_, std::move(items)}, imap_sequel<R>{this->inbox_, this->submitted_, n}));
+        this->calls_.push_back(
+            pool_->launch(verb_, imap_call<View, F>{f_, std::move(items)}, imap_sequel<R>{this->inbox_, this->submitted_, n}));
         ++this->submitted_;
         return true;
     }

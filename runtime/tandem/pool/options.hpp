@@ -13,10 +13,10 @@ namespace tandem {
 [[nodiscard]] std::size_t default_thread_count() noexcept;
 
 struct thread_pool_options {
-    std::size_t threads = default_thread_count();             ///< how many, 1 to 1024
-    std::string name = {};                                    ///< in messages and as the threads' name; "pool" if empty
-    unique_function<void()> initializer = {};                 ///< runs on every thread before it takes work; may run on several at once
-    std::size_t queue_limit = 0;                              ///< calls from outside that may wait in the queue; 0: no limit
+    std::size_t threads = default_thread_count(); ///< how many, 1 to 1024
+    std::string name = {};                        ///< in messages and as the threads' name; "pool" if empty
+    unique_function<void()> initializer = {};     ///< runs on every thread before it takes work; may run on several at once
+    std::size_t queue_limit = 0;                  ///< calls from outside that may wait in the queue; 0: no limit
     unique_function<void(std::exception_ptr)> unhandled = {}; ///< takes errors nobody sees; default: a line on stderr. Any thread
 };
 

@@ -54,7 +54,8 @@ template <class Range>
 constexpr void check_range() noexcept
 {
     static_assert(std::ranges::input_range<Range>, "f comes first, and then the range, which must be one that can be read");
-    static_assert(std::ranges::viewable_range<Range>, "the range must be a container, or a view; pass a view that cannot be copied by std::move");
+    static_assert(std::ranges::viewable_range<Range>,
+        "the range must be a container, or a view; pass a view that cannot be copied by std::move");
 }
 template <class F, class Range>
 concept maps_over = std::ranges::input_range<Range> && map_function<F, std::ranges::range_reference_t<Range>>;
@@ -142,7 +143,8 @@ public:
     template <class F, class... A, class Callback, class ErrorCallback>
     auto apply_async(F&& f, args_t<A...> a, Callback then, ErrorCallback on_error)
     {
-        return submit_with_callbacks("apply_async", bind("apply_async", std::forward<F>(f), std::move(a)), std::move(then), std::move(on_error));
+        return submit_with_callbacks(
+            "apply_async", bind("apply_async", std::forward<F>(f), std::move(a)), std::move(then), std::move(on_error));
     }
 
     /// The same with any Asio completion token of signature void(std::exception_ptr, R), or void(std::exception_ptr) for void: returns
@@ -152,7 +154,8 @@ public:
         requires(!detail::is_callback_of<std::decay_t<Token>, std::decay_t<F>, args_t<A...>>)
     auto apply_async(F&& f, args_t<A...> a, Token&& token)
     {
-        return detail::launch_with_token(detail::pool_launcher<Pool>{&self()}, "apply_async", bind("apply_async", std::forward<F>(f), std::move(a)), std::forward<Token>(token));
+        return detail::launch_with_token(detail::pool_launcher<Pool>{&self()}, "apply_async",
+            bind("apply_async", std::forward<F>(f), std::move(a)), std::forward<Token>(token));
     }
 
     /// As `apply_async`, but gives nothing, at once, when `queue_limit` calls are waiting.
@@ -181,7 +184,8 @@ public:
     {
         using star = detail::unpacking<std::decay_t<F>>;
         detail::check_range<Range>();
-        static_assert(detail::maps_over<star, Range>, "starmap(f, range): f must be callable with the elements of a tuple of the range");
+        static_assert(
+            detail::maps_over<star, Range>, "starmap(f, range): f must be callable with the elements of a tuple of the range");
         check_map("starmap", f, options);
         return self().run_map("starmap", star{std::forward<F>(f)}, std::forward<Range>(range), std::move(options));
     }
@@ -190,7 +194,8 @@ public:
     template <class Range, class F>
     auto map_async(F&& f, Range&& range, map_options options = {})
     {
-        return submit("map_async", bind_map<std::decay_t<F>>("map_async", std::forward<F>(f), std::forward<Range>(range), std::move(options)),
+        return submit("map_async",
+            bind_map<std::decay_t<F>>("map_async", std::forward<F>(f), std::forward<Range>(range), std::move(options)),
             detail::no_sequel{});
     }
     /// The same with callbacks, which are called as those of `apply_async`.
@@ -198,7 +203,8 @@ public:
     auto map_async(F&& f, Range&& range, map_options options, Callback then, ErrorCallback on_error = {})
     {
         return submit_with_callbacks("map_async",
-            bind_map<std::decay_t<F>>("map_async", std::forward<F>(f), std::forward<Range>(range), std::move(options)), std::move(then), std::move(on_error));
+            bind_map<std::decay_t<F>>("map_async", std::forward<F>(f), std::forward<Range>(range), std::move(options)),
+            std::move(then), std::move(on_error));
     }
     template <class Range, class F, class Callback, class ErrorCallback = detail::no_error_callback>
         requires(!std::convertible_to<Callback, map_options>)
@@ -211,7 +217,9 @@ public:
     auto starmap_async(F&& f, Range&& range, map_options options = {})
     {
         using star = detail::unpacking<std::decay_t<F>>;
-        return submit("starmap_async", bind_map<star>("starmap_async", star_of("starmap_async", std::forward<F>(f)), std::forward<Range>(range), std::move(options)),
+        return submit("starmap_async",
+            bind_map<star>(
+                "starmap_async", star_of("starmap_async", std::forward<F>(f)), std::forward<Range>(range), std::move(options)),
             detail::no_sequel{});
     }
     template <class Range, class F, class Callback, class ErrorCallback = detail::no_error_callback>
@@ -219,8 +227,9 @@ public:
     {
         using star = detail::unpacking<std::decay_t<F>>;
         return submit_with_callbacks("starmap_async",
-            bind_map<star>("starmap_async", star_of("starmap_async", std::forward<F>(f)), std::forward<Range>(range), std::move(options)), std::move(then),
-            std::move(on_error));
+            bind_map<star>(
+                "starmap_async", star_of("starmap_async", std::forward<F>(f)), std::forward<Range>(range), std::move(options)),
+            std::move(then), std::move(on_error));
     }
     template <class Range, class F, class Callback, class ErrorCallback = detail::no_error_callback>
         requires(!std::convertible_to<Callback, map_options>)
@@ -253,8 +262,8 @@ private:
     {
         // The upper bound catches a negative number that became unsigned.
         if (value < least || value > static_cast<std::size_t>(PTRDIFF_MAX))
-            throw std::invalid_argument(std::string(verb) + ": " + option + " must be at least " + std::to_string(least) + ", not " +
-                                        std::to_string(static_cast<std::ptrdiff_t>(value)));
+            throw std::invalid_argument(std::string(verb) + ": " + option + " must be at least " + std::to_string(least) +
+                                        ", not " + std::to_string(static_cast<std::ptrdiff_t>(value)));
     }
 
     template <class F>
@@ -268,8 +277,9 @@ private:
     template <class F, class Tuple>
     struct call_of {
         using bound = detail::bound_call<std::decay_t<F>, Tuple>;
-        static_assert(detail::is_applicable<std::decay_t<F>, Tuple>,
-            "apply(f, a...): f must be callable with copies of the arguments; pass std::ref(x) where it takes a non-const reference");
+        static_assert(
+            detail::is_applicable<std::decay_t<F>, Tuple>, "apply(f, a...): f must be callable with copies of the arguments; pass "
+                                                           "std::ref(x) where it takes a non-const reference");
 
         template <class G>
         static detail::call_value_t<bound> blocking(Pool& p, G&& f, Tuple a)
@@ -290,8 +300,9 @@ private:
     static auto bind(const char* verb, F&& f, args_t<A...>&& a)
     {
         using tuple = typename args_t<A...>::tuple;
-        static_assert(detail::is_applicable<std::decay_t<F>, tuple>,
-            "apply_async(f, args(a...)): f must be callable with copies of the arguments; pass std::ref(x) where it takes a non-const reference");
+        static_assert(
+            detail::is_applicable<std::decay_t<F>, tuple>, "apply_async(f, args(a...)): f must be callable with copies of the "
+                                                           "arguments; pass std::ref(x) where it takes a non-const reference");
         detail::require_callable(verb, "function", f);
         return detail::bound_call<std::decay_t<F>, tuple>{std::forward<F>(f), std::move(a.values)};
     }
@@ -315,9 +326,9 @@ private:
     static auto bind_map(const char* verb, G&& f, Range&& range, map_options options)
     {
         using view = detail::owned_items<Range>;
-        static_assert(detail::maps_over<F, view>,
-            "map_async(f, range): f must be callable with a copy of an item of the range, as an lvalue; or, for starmap_async, with the elements of "
-            "such a tuple");
+        static_assert(detail::maps_over<F, view>, "map_async(f, range): f must be callable with a copy of an item of the range, as "
+                                                  "an lvalue; or, for starmap_async, with the elements of "
+                                                  "such a tuple");
         check_map(verb, f, options);
         std::vector<std::ranges::range_value_t<Range>> items;
         if constexpr (std::is_same_v<std::remove_cvref_t<Range>, decltype(items)>)
@@ -350,7 +361,8 @@ private:
     template <class Call, class Callback, class ErrorCallback>
     auto submit_with_callbacks(const char* verb, Call&& c, Callback&& then, ErrorCallback&& on_error)
     {
-        return submit(verb, std::move(c), detail::callbacks<detail::call_value_t<Call>>(verb, std::move(then), std::move(on_error)));
+        return submit(
+            verb, std::move(c), detail::callbacks<detail::call_value_t<Call>>(verb, std::move(then), std::move(on_error)));
     }
 
     template <class F, class Range>
@@ -363,11 +375,13 @@ private:
         require_in_range(verb, "chunk", o.chunk, 1);
         if (o.window == 0) {
             const std::size_t chunks = 4 * self().size();
-            o.window = o.chunk <= static_cast<std::size_t>(PTRDIFF_MAX) / chunks ? chunks * o.chunk : static_cast<std::size_t>(PTRDIFF_MAX);
+            o.window = o.chunk <= static_cast<std::size_t>(PTRDIFF_MAX) / chunks ? chunks * o.chunk
+                                                                                 : static_cast<std::size_t>(PTRDIFF_MAX);
         }
         require_in_range(verb, "window", o.window, o.chunk);
         self().check_open(verb);
-        return detail::make_imap<std::decay_t<F>, view>(self(), verb, ordered, std::forward<F>(f), std::views::all(std::forward<Range>(range)), o);
+        return detail::make_imap<std::decay_t<F>, view>(
+            self(), verb, ordered, std::forward<F>(f), std::views::all(std::forward<Range>(range)), o);
     }
 };
 

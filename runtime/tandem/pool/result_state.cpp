@@ -19,7 +19,8 @@ bool result_state_base::run_here_if_next() noexcept
 void result_state_base::refuse_deadlock(const char* verb) const
 {
     if (!on_scheduler_ && env.ctx->would_deadlock_here())
-        throw would_deadlock(std::string(verb) + ": the result is made by an executor that this thread is running; co_await it instead");
+        throw would_deadlock(
+            std::string(verb) + ": the result is made by an executor that this thread is running; co_await it instead");
 }
 
 void result_state_base::wait()

@@ -26,8 +26,8 @@ template <class F, class... A>
 auto bind_thread(F&& f, args_t<A...>&& a)
 {
     using tuple = typename args_t<A...>::tuple;
-    static_assert(is_applicable<std::decay_t<F>, tuple>,
-        "start_thread(f, args(a...)): f must be callable with copies of the arguments; pass std::ref(x) where it takes a non-const reference");
+    static_assert(is_applicable<std::decay_t<F>, tuple>, "start_thread(f, args(a...)): f must be callable with copies of the "
+                                                         "arguments; pass std::ref(x) where it takes a non-const reference");
     require_callable("start_thread", "function", f);
     return bound_call<std::decay_t<F>, tuple>{std::forward<F>(f), std::move(a.values)};
 }
@@ -66,7 +66,8 @@ template <class F, class... A, class Callback, class ErrorCallback = detail::no_
 auto start_thread(F&& f, args_t<A...> a, Callback then, ErrorCallback on_error = {})
 {
     using R = detail::call_value_t<decltype(detail::bind_thread(std::forward<F>(f), std::move(a)))>;
-    return detail::launch_thread(detail::bind_thread(std::forward<F>(f), std::move(a)), detail::callbacks<R>("start_thread", std::move(then), std::move(on_error)));
+    return detail::launch_thread(detail::bind_thread(std::forward<F>(f), std::move(a)),
+        detail::callbacks<R>("start_thread", std::move(then), std::move(on_error)));
 }
 
 } // namespace tandem

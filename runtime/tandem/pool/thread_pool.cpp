@@ -37,7 +37,8 @@ constinit thread_local const helper_scope* this_thread_helps = nullptr;
 thread_pool_options checked(thread_pool_options o)
 {
     if (o.threads == 0 || o.threads > 1024)
-        throw std::invalid_argument("thread_pool: threads must be between 1 and 1024, not " + std::to_string(static_cast<std::ptrdiff_t>(o.threads)));
+        throw std::invalid_argument(
+            "thread_pool: threads must be between 1 and 1024, not " + std::to_string(static_cast<std::ptrdiff_t>(o.threads)));
     if (o.name.empty())
         o.name = "pool";
     return o;
@@ -56,9 +57,13 @@ public:
 } // namespace
 
 thread_pool_core::thread_pool_core(thread_pool_options o)
-    : sched({.threads = o.threads, .name = o.name.c_str(), .initializer = std::move(o.initializer), .unhandled = std::move(o.unhandled)}),
-      has_initializer(sched.has_initializer()), gate_(o.queue_limit ? std::make_unique<gate>(o.queue_limit) : nullptr),
-      join_(std::make_unique<join_once>())
+    : sched({.threads = o.threads,
+          .name = o.name.c_str(),
+          .initializer = std::move(o.initializer),
+          .unhandled = std::move(o.unhandled)})
+    , has_initializer(sched.has_initializer())
+    , gate_(o.queue_limit ? std::make_unique<gate>(o.queue_limit) : nullptr)
+    , join_(std::make_unique<join_once>())
 {
 }
 
@@ -150,7 +155,8 @@ void thread_pool_core::join()
     if (!closed_.load(std::memory_order_seq_cst))
         throw std::logic_error(std::string("join: the pool '") + sched.name() + "' is still open; close() or terminate() it first");
     if (on_worker())
-        throw would_deadlock(std::string("join: called on a thread of the pool '") + sched.name() + "', which would wait for itself");
+        throw would_deadlock(
+            std::string("join: called on a thread of the pool '") + sched.name() + "', which would wait for itself");
     const blocking_section section; // the caller may be a worker of another pool
     const std::lock_guard lock(join_->m);
     if (std::exchange(join_->done, true))

@@ -175,7 +175,8 @@ auto thread_pool::run_map(const char* verb, F f, Range&& range, map_options opti
 {
     using view = std::views::all_t<Range>;
     if constexpr (detail::maps_tasks<view, F>) {
-        auto mapped = detail::map_view<view, F>(std::views::all(std::forward<Range>(range)), std::move(f), detail::settings_of(options));
+        auto mapped =
+            detail::map_view<view, F>(std::views::all(std::forward<Range>(range)), std::move(f), detail::settings_of(options));
         using T = typename decltype(mapped)::value_type;
         return launch(verb, detail::bound_task<T>{std::move(mapped)}, detail::no_sequel{}).get();
     }
@@ -185,7 +186,8 @@ auto thread_pool::run_map(const char* verb, F f, Range&& range, map_options opti
         std::vector<detail::kept_item<view>> items;
         for (auto&& i : range)
             items.emplace_back(std::forward<decltype(i)>(i));
-        return run_map(verb, detail::call_with_kept<view, F>{std::move(f)}, std::ranges::owning_view(std::move(items)), std::move(options));
+        return run_map(
+            verb, detail::call_with_kept<view, F>{std::move(f)}, std::ranges::owning_view(std::move(items)), std::move(options));
     }
     else {
         core_->admit(verb);

@@ -17,7 +17,8 @@ class kept_item {
     using value = std::ranges::range_value_t<View>;
     static constexpr bool stays = std::is_lvalue_reference_v<reference> && std::ranges::forward_range<View>;
     static constexpr bool by_value = std::is_lvalue_reference_v<reference> || std::is_constructible_v<reference, value>;
-    using held = std::conditional_t<stays, stored_result<reference>, std::conditional_t<by_value, value, std::remove_cvref_t<reference>>>;
+    using held =
+        std::conditional_t<stays, stored_result<reference>, std::conditional_t<by_value, value, std::remove_cvref_t<reference>>>;
 
 public:
     explicit kept_item(reference&& r) : held_(static_cast<reference&&>(r)) {}
