@@ -1,23 +1,27 @@
 #include "support/manual_context.hpp"
-#include "support/threads.hpp"
+#include "support/tracked.hpp"
 
 #include <tandem/combine/when_all.hpp>
-#include <tandem/io/co_spawn.hpp>
-#include <tandem/io/sleep.hpp>
-#include <tandem/tandem.hpp>
-
-#include <asio/io_context.hpp>
+#include <tandem/pool/co_spawn.hpp>
+#include <tandem/pool/thread_pool.hpp>
+#include <tandem/sync/one_shot_event.hpp>
+#include <tandem/task/sync_wait.hpp>
+#include <tandem/trace/observer.hpp>
 
 #include <doctest/doctest.h>
 
-#include <array>
-#include <atomic>
 #include <chrono>
-#include <list>
+#include <deque>
+#include <exception>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <tuple>
+#include <type_traits>
+#include <utility>
+#include <variant>
 #include <vector>
 
 using namespace tandem;
@@ -27,303 +31,503 @@ using namespace std::chrono_literals;
 namespace {
 
 task<int> number(int n) { co_return n; }
+task<> nothing() { co_return; }
+task<std::string> text(std::string s) { co_return s; }
+task<int&> same(int& i) { co_return i; }
 
-task<void> nothing() { co_return; }
-
-task<int> fails(const char* what)
+task<int> number_after(manual_context& manual, std::chrono::nanoseconds d, int n)
 {
-    throw std::out_of_range(what);
+    co_await manual.sleep_for(d);
+    co_return n;
+}
+
+template <class E>
+task<int> fails_after(manual_context& manual, std::chrono::nanoseconds d, E e)
+{
+    co_await manual.sleep_for(d);
+    throw e;
+}
+
+// What a child notes of its life.
+struct diary {
+    bool started = false;
+    bool asked_to_stop = false;
+    bool ended = false;
+};
+task<int> sleeps_and_notes(manual_context& manual, std::chrono::nanoseconds d, diary& notes)
+{
+    notes.started = true;
+    std::exception_ptr stopped;
+    try {
+        co_await manual.sleep_for(d);
+    }
+    catch (const operation_cancelled&) {
+        stopped = std::current_exception();
+    }
+    notes.asked_to_stop = (co_await this_task::stop_token()).stop_requested();
+    co_await manual.yield(); // takes its time to end
+    notes.ended = true;
+    if (stopped)
+        std::rethrow_exception(stopped);
     co_return 0;
 }
 
-task<int> fib(int n)
+// What the text of the first error is, or nothing.
+template <class A>
+task<std::string> error_of(A a)
 {
-    if (n < 2)
-        co_return n;
-    auto [a, b] = co_await when_all(fib(n - 1), fib(n - 2));
-    co_return a + b;
-}
-
-task<long> skynet(long first, long size)
-{
-    if (size == 1)
-        co_return first;
-    std::vector<task<long>> parts;
-    for (long i = 0; i < 10; ++i)
-        parts.push_back(skynet(first + i * size / 10, size / 10));
-    long sum = 0;
-    for (long s : co_await when_all(std::move(parts)))
-        sum += s;
-    co_return sum;
-}
-
-/// A tree whose leaves now and then sleep, or throw; gives the number of leaves.
-task<int> uneven_tree(int depth, unsigned seed, std::atomic<int>& alive)
-{
-    struct counted {
-        explicit counted(std::atomic<int>& a) : n(a) { ++n; }
-        ~counted() { --n; }
-        std::atomic<int>& n;
-    };
-    const counted c(alive);
-    jitter random(seed);
-    if (depth == 0) {
-        if (random.below(8) == 0)
-            co_await sleep_for(std::chrono::microseconds(random.below(300)));
-        if (random.below(200) == 0)
-            throw std::runtime_error("leaf");
-        co_return 1;
+    try {
+        co_await std::move(a);
     }
-    auto three = when_all(uneven_tree(depth - 1, random.below(1u << 30), alive),
-        uneven_tree(depth - 1, random.below(1u << 30), alive), uneven_tree(depth - 1, random.below(1u << 30), alive));
-    auto [a, b, c3] = co_await std::move(three);
-    co_return a + b + c3;
+    catch (const std::exception& e) {
+        co_return e.what();
+    }
+    co_return "";
 }
+
+// Keeps what is superseded while it lives.
+class superseded final : public observer {
+public:
+    superseded() : before_(set_observer(this)) {}
+    ~superseded() override { set_observer(before_); }
+    void error_superseded(const std::exception_ptr& e) noexcept override
+    {
+        const std::lock_guard lock(m_);
+        try {
+            std::rethrow_exception(e);
+        }
+        catch (const std::exception& x) {
+            texts.emplace_back(x.what());
+        }
+    }
+    std::vector<std::string> texts;
+
+private:
+    std::mutex m_;
+    observer* before_;
+};
 
 } // namespace
 
-TASK_TEST_CASE("when_all gives the values of all, monostate for void, and references")
-{
-    int object = 0;
-    const auto reference = [](int& i) -> task<int&> { co_return i; };
-    auto all = when_all(
-        number(1), nothing(), reference(object), []() -> task<std::unique_ptr<int>> { co_return std::make_unique<int>(4); }());
-    std::tuple<int, std::monostate, int&, std::unique_ptr<int>> r = co_await std::move(all);
-    CHECK(std::get<0>(r) == 1);
-    CHECK(&std::get<2>(r) == &object);
-    CHECK(*std::get<3>(r) == 4);
+// --- what it gives -----------------------------------------------------------------------------
 
-    auto none = when_all();
-    co_await std::move(none);
+static_assert(std::is_same_v<await_result_t<decltype(when_all(number(1), text("")))>, std::tuple<int, std::string>>);
+static_assert(std::is_same_v<await_result_t<decltype(when_all(nothing(), number(1)))>, std::tuple<std::monostate, int>>);
+static_assert(std::is_same_v<await_result_t<decltype(when_all())>, std::tuple<>>);
+static_assert(std::is_same_v<await_result_t<decltype(when_all(std::vector<task<int>>()))>, std::vector<int>>);
+static_assert(
+    std::is_same_v<await_result_t<decltype(when_all(std::vector<task<int&>>()))>, std::vector<std::reference_wrapper<int>>>);
+static_assert(std::is_void_v<await_result_t<decltype(when_all(std::vector<task<>>()))>>);
+static_assert(
+    std::is_same_v<await_result_t<decltype(when_all_settled(number(1), nothing()))>, std::tuple<outcome<int>, outcome<void>>>);
+static_assert(std::is_same_v<await_result_t<decltype(when_all_settled(std::vector<task<int>>()))>, std::vector<outcome<int>>>);
+
+TASK_TEST_CASE("when_all gives a tuple of the values, in the order of the tasks")
+{
+    auto [a, b, c] = co_await when_all(number_after(manual, 3s, 1), text("two"), number_after(manual, 1s, 3));
+    CHECK(a == 1);
+    CHECK(b == "two");
+    CHECK(c == 3);
+    CHECK(manual.now() == 3s); // all at once, not one after the other
 }
 
-TASK_TEST_CASE("when_all of a range gives a vector in its order, or nothing for void")
+TASK_TEST_CASE("nothing, values and references may be mixed")
+{
+    int object = 1;
+    auto [none, reference, value] = co_await when_all(nothing(), same(object), number(2));
+    static_assert(std::is_same_v<decltype(none), std::monostate>);
+    CHECK(&reference == &object);
+    CHECK(value == 2);
+}
+
+TASK_TEST_CASE("when_all of nothing is done at once, of one task gives its value")
+{
+    const std::tuple<> none = co_await when_all();
+    CHECK(none == std::tuple<>());
+    const auto [one] = co_await when_all(number(1));
+    CHECK(one == 1);
+    const std::vector<int> no_values = co_await when_all(std::vector<task<int>>());
+    CHECK(no_values.empty());
+    co_await when_all(std::vector<task<>>());
+}
+
+TASK_TEST_CASE("when_all of a range gives a vector in its order")
 {
     std::vector<task<int>> tasks;
-    for (int i = 0; i < 100; ++i)
-        tasks.push_back(number(i));
+    for (int k = 0; k < 100; ++k)
+        tasks.push_back(number_after(manual, std::chrono::seconds(100 - k), k));
     const std::vector<int> values = co_await when_all(std::move(tasks));
     REQUIRE(values.size() == 100);
-    for (int i = 0; i < 100; ++i)
-        CHECK(values[static_cast<std::size_t>(i)] == i);
+    bool in_order = true;
+    for (int k = 0; k < 100; ++k)
+        in_order = in_order && values[static_cast<std::size_t>(k)] == k;
+    CHECK(in_order);
+    CHECK(manual.now() == 100s);
 
-    CHECK((co_await when_all(std::vector<task<int>>())).empty());
-
-    std::list<task<void>> voids;
-    voids.push_back(nothing());
-    voids.push_back(nothing());
-    co_await when_all(std::move(voids));
-
-    int objects[3] = {};
-    std::vector<task<int&>> references;
+    std::vector<int> objects{1, 2, 3};
+    std::deque<task<int&>> references;
     for (int& o : objects)
-        references.push_back([](int& i) -> task<int&> { co_return i; }(o));
-    std::vector<std::reference_wrapper<int>> refs = co_await when_all(std::move(references));
-    CHECK(&refs[2].get() == &objects[2]);
+        references.push_back(same(o));
+    const std::vector<std::reference_wrapper<int>> back = co_await when_all(std::move(references));
+    REQUIRE(back.size() == 3);
+    CHECK(&back[2].get() == &objects[2]);
+
+    int ran = 0;
+    const auto count = [](int& n) -> task<> {
+        ++n;
+        co_return;
+    };
+    std::vector<task<>> nothings;
+    for (int k = 0; k < 5; ++k)
+        nothings.push_back(count(ran));
+    co_await when_all(std::move(nothings));
+    CHECK(ran == 5);
 }
 
-TASK_TEST_CASE("what when_all returns counts as a task")
+TASK_TEST_CASE("when_all may be nested, kept, and made a task of")
 {
     auto inner = when_all(number(1), number(2));
-    auto outer = when_all(std::move(inner), number(3));
-    const auto r = co_await std::move(outer);
-    CHECK(r == std::tuple(std::tuple(1, 2), 3));
+    auto [a, b] = co_await when_all(std::move(inner), when_all(number(3), when_all(number(4))));
+    CHECK(a == std::tuple(1, 2));
+    CHECK(b == std::tuple(3, std::tuple(4)));
+    auto as_one = as_task(when_all(number(5), number(6)));
+    const auto pair = co_await std::move(as_one);
+    CHECK(pair == std::tuple(5, 6));
 }
 
-TASK_TEST_CASE("children run concurrently, the first at once")
+TASK_TEST_CASE("values are moved, not copied, and what can only be moved may be given")
 {
-    std::string order;
-    const auto step = [](manual_context& m, std::string& o, char name, std::chrono::seconds d) -> task<void> {
-        o += name;
+    tally t;
+    const auto make = [](tally& counts, int v) -> task<tracked> { co_return tracked(counts, v); };
+    {
+        auto [a, b] = co_await when_all(make(t, 1), make(t, 2));
+        CHECK(a.value == 1);
+        CHECK(b.value == 2);
+        CHECK(t.alive == 2);
+    }
+    {
+        std::vector<task<tracked>> tasks;
+        tasks.push_back(make(t, 3));
+        tasks.push_back(make(t, 4));
+        const std::vector<tracked> v = co_await when_all(std::move(tasks));
+        CHECK(v[1].value == 4);
+        CHECK(t.alive == 2);
+    }
+    CHECK(t.alive == 0);
+    CHECK(t.copies == 0);
+    const auto pointer = [](int n) -> task<std::unique_ptr<int>> { co_return std::make_unique<int>(n); };
+    auto [p, q] = co_await when_all(pointer(5), pointer(6));
+    CHECK(*p + *q == 11);
+}
+
+TASK_TEST_CASE("the children run concurrently in the context of the parent, the first one at once")
+{
+    std::vector<int> order;
+    const auto notes = [](std::vector<int>& list, int n) -> task<> {
+        list.push_back(n);
+        co_return;
+    };
+    co_await when_all(notes(order, 1), notes(order, 2), notes(order, 3));
+    CHECK(order == std::vector{1, 2, 3});
+    std::string letters;
+    const auto step = [](manual_context& m, std::string& list, char name, std::chrono::seconds d) -> task<> {
+        list += name;
         co_await m.sleep_for(d);
-        o += static_cast<char>(name - 'a' + 'A');
+        list += static_cast<char>(name - 'a' + 'A');
     };
-    auto all = when_all(step(manual, order, 'a', 3s), step(manual, order, 'b', 1s), step(manual, order, 'c', 2s));
-    co_await std::move(all);
-    CHECK(order == "abcBCA");
-    CHECK(manual.now() == 3s);
+    co_await when_all(step(manual, letters, 'a', 3s), step(manual, letters, 'b', 1s), step(manual, letters, 'c', 2s));
+    CHECK(letters == "abcBCA");
+    const auto where = []() -> task<context*> { co_return (co_await this_task::current_environment()).ctx; };
+    auto [a, b] = co_await when_all(where(), where());
+    CHECK(a == &manual);
+    CHECK(b == &manual);
 }
 
-TASK_TEST_CASE("the first error stops the siblings, is rethrown as it was thrown, and only when all have ended")
+TEST_CASE("a when_all that is not awaited runs nothing, and destroys its tasks")
 {
-    int ended = 0;
-    const auto sleeper = [](manual_context& m, int& n) -> task<int> {
-        try {
-            co_await m.sleep_for(1h);
-        }
-        catch (const operation_cancelled&) {
-            ++n;
-            throw;
-        }
-        co_return 0;
-    };
-    const auto late_failure = [](manual_context& m) -> task<int> {
-        co_await m.sleep_for(1s);
-        throw std::out_of_range("first");
-    };
-    bool thrown = false;
+    tally t;
+    const auto takes = [](tracked) -> task<> { co_return; };
+    {
+        const auto unstarted = when_all(takes(tracked(t)), takes(tracked(t)));
+        CHECK(t.alive == 2);
+    }
+    CHECK(t.alive == 0);
+}
+
+// --- errors ------------------------------------------------------------------------------------
+
+TASK_TEST_CASE("the first error is rethrown as it was thrown, when all have ended")
+{
+    diary slow;
+    bool caught = false;
     try {
-        auto all = when_all(sleeper(manual, ended), late_failure(manual), sleeper(manual, ended));
-        co_await std::move(all);
+        co_await when_all(sleeps_and_notes(manual, 1h, slow), fails_after(manual, 1s, std::out_of_range("first")));
     }
     catch (const std::out_of_range& e) {
-        thrown = true;
-        CHECK(std::string(e.what()) == "first");
+        caught = e.what() == std::string("first");
     }
-    CHECK(thrown);
-    CHECK(ended == 2);
+    CHECK(caught);
+    CHECK(slow.started);
+    CHECK(slow.asked_to_stop);
+    CHECK(slow.ended);
+    CHECK(manual.now() == 1s); // it was woken, and did not sleep to its end
+}
+
+TASK_TEST_CASE("siblings see the stop request whether they look or sleep, the parent does not")
+{
+    bool seen = false;
+    const auto looks = [](manual_context& m, bool& saw) -> task<> {
+        const stop_token stop = co_await this_task::stop_token();
+        while (!stop.stop_requested())
+            co_await m.yield();
+        saw = true;
+    };
+    const auto fails = [](manual_context& m) -> task<> {
+        for (int k = 0; k < 5; ++k)
+            co_await m.yield();
+        throw std::runtime_error("failed");
+    };
+    const std::string error = co_await error_of(when_all(looks(manual, seen), fails(manual)));
+    CHECK(error == "failed");
+    CHECK(seen);
+    CHECK_FALSE((co_await this_task::stop_token()).stop_requested());
+    co_await manual.sleep_for(1s);
+}
+
+TASK_TEST_CASE("a stop reaches into what the siblings await, however deep")
+{
+    diary one;
+    diary two;
+    const auto deep = [](manual_context& m, diary& a, diary& b) -> task<> {
+        co_await when_all(when_all(sleeps_and_notes(m, 1h, a), nothing()), sleeps_and_notes(m, 2h, b));
+    };
+    const std::string error =
+        co_await error_of(when_all(deep(manual, one, two), fails_after(manual, 1s, std::runtime_error("failed"))));
+    CHECK(error == "failed");
+    CHECK(one.ended);
+    CHECK(two.ended);
     CHECK(manual.now() == 1s);
 }
 
-TASK_TEST_CASE("children that have not begun when a sibling fails are not started")
+TASK_TEST_CASE("children that have not begun when one fails are not started")
 {
-    int started = 0;
-    const auto count = [](int& n) -> task<int> {
-        ++n;
-        co_return n;
-    };
-    bool thrown = false;
-    try {
-        auto all = when_all(fails("at once"), count(started), count(started));
-        co_await std::move(all);
-    }
-    catch (const std::out_of_range&) {
-        thrown = true;
-    }
-    CHECK(thrown);
-    CHECK(started == 0);
-}
-
-TASK_TEST_CASE("a stop request from outside reaches every child")
-{
-    stop_source source;
-    const auto sleeper = [](manual_context& m) -> task<int> {
-        co_await m.sleep_for(1h);
+    const auto fails_at_once = []() -> task<int> {
+        throw std::runtime_error("at once");
         co_return 0;
     };
-    const auto stopper = [](manual_context& m, stop_source& s) -> task<int> {
-        co_await m.sleep_for(1s);
-        s.request_stop();
-        co_return 0;
+    diary never;
+    tally t;
+    const auto takes = [](tracked, diary& d) -> task<> {
+        d.started = true;
+        co_return;
     };
-    manual_context inner;
-    auto all = when_all(sleeper(inner), stopper(inner, source), sleeper(inner));
-    CHECK_THROWS_AS(inner.run(std::move(all), source.get_token()), operation_cancelled);
-    CHECK(inner.now() == 1s);
-    co_return;
+    const std::string error =
+        co_await error_of(when_all(fails_at_once(), sleeps_and_notes(manual, 1h, never), takes(tracked(t), never)));
+    CHECK(error == "at once");
+    CHECK_FALSE(never.started);
+    CHECK(t.alive == 0);
+
+    std::vector<task<int>> many;
+    many.push_back(fails_at_once());
+    for (int k = 0; k < 10; ++k)
+        many.push_back(sleeps_and_notes(manual, 1h, never));
+    const std::string of_many = co_await error_of(when_all(std::move(many)));
+    CHECK(of_many == "at once");
+    CHECK_FALSE(never.started);
 }
 
-TEST_CASE("later errors go to the observer")
+TASK_TEST_CASE("later errors go to the observer, each once")
 {
-    struct counting final : observer {
-        void error_superseded(const std::exception_ptr&) noexcept override { ++n; }
-        std::atomic<int> n{0};
-    } seen;
-    observer* const before = set_observer(&seen);
-    const auto late = [](manual_context& m, int s) -> task<int> {
-        try {
-            co_await m.sleep_for(std::chrono::seconds(s));
-        }
-        catch (const operation_cancelled&) {
-        }
-        throw std::runtime_error("late");
+    superseded later;
+    const std::string error = co_await error_of(when_all(
+        fails_after(manual, 3s, std::runtime_error("third")), fails_after(manual, 1s, std::runtime_error("first")), number(1)));
+    CHECK(error == "first");
+    REQUIRE(later.texts.size() == 1); // the third was woken by the stop request
+    CHECK(later.texts[0].find("stop") != std::string::npos);
+
+    const auto stubborn = [](manual_context& m, const char* what) -> task<> {
+        for (int k = 0; k < 3; ++k)
+            co_await m.yield();
+        throw std::runtime_error(what);
     };
-    manual_context m;
-    auto all = when_all(late(m, 1), late(m, 2), late(m, 3));
-    CHECK_THROWS_AS(m.run(std::move(all)), std::runtime_error);
-    set_observer(before);
-    CHECK(seen.n == 2);
+    later.texts.clear();
+    const std::string again = co_await error_of(when_all(stubborn(manual, "a"), stubborn(manual, "b"), stubborn(manual, "c")));
+    CHECK(again == "a");
+    CHECK(later.texts == std::vector<std::string>{"b", "c"});
 }
 
-TASK_TEST_CASE("when_all_settled gives every outcome, and stops nobody")
+TEST_CASE("a stop request from above reaches every child, and ends the whole")
 {
-    const auto late = [](manual_context& m) -> task<int> {
-        co_await m.sleep_for(1s);
-        co_return 7;
+    manual_context manual;
+    stop_source stop;
+    diary one;
+    diary two;
+    const auto stops = [&]() -> task<int> {
+        co_await manual.sleep_for(1s);
+        stop.request_stop();
+        co_return 1;
     };
-    auto pack = when_all_settled(fails("no"), late(manual), nothing());
-    auto [a, b, c] = co_await std::move(pack);
-    CHECK(a.has_error());
-    CHECK_THROWS_WITH_AS(a.value(), "no", std::out_of_range);
-    CHECK(b.value() == 7);
-    CHECK(c.has_value());
+    auto all = when_all(sleeps_and_notes(manual, 1h, one), stops(), sleeps_and_notes(manual, 2h, two));
+    CHECK_THROWS_AS(manual.run(std::move(all), stop.get_token()), operation_cancelled);
+    CHECK(one.asked_to_stop);
+    CHECK(two.asked_to_stop);
+    CHECK(one.ended);
+    CHECK(two.ended);
+    CHECK(manual.now() == 1s);
+}
 
+TASK_TEST_CASE("a when_all may fail and another be tried")
+{
+    for (int k = 0; k < 3; ++k) {
+        const std::string error = co_await error_of(when_all(number(1), fails_after(manual, 1s, std::runtime_error("again"))));
+        CHECK(error == "again");
+    }
+    auto [a, b] = co_await when_all(number(1), number(2));
+    CHECK(a + b == 3);
+}
+
+// --- when_all_settled --------------------------------------------------------------------------
+
+TASK_TEST_CASE("when_all_settled gives what became of each, and stops nobody")
+{
+    superseded later;
+    diary slow;
+    int object = 0;
+    auto [failed, value, none, reference, slept] = co_await when_all_settled(fails_after(manual, 1s, std::out_of_range("failed")),
+        number(2), nothing(), same(object), sleeps_and_notes(manual, 1h, slow));
+    CHECK(failed.has_error());
+    CHECK_THROWS_WITH_AS(failed.value(), "failed", std::out_of_range);
+    CHECK(value.value() == 2);
+    CHECK(none.has_value());
+    CHECK(&reference.value() == &object);
+    CHECK(slept.has_value());
+    CHECK_FALSE(slow.asked_to_stop);
+    CHECK(manual.now() == 1h);
+    CHECK(later.texts.empty()); // none was lost
+}
+
+TASK_TEST_CASE("when_all_settled of a range, of nothing, and nested in when_all")
+{
     std::vector<task<int>> tasks;
-    for (int i = 0; i < 10; ++i)
-        tasks.push_back(i % 3 ? number(i) : fails("third"));
-    const std::vector<outcome<int>> outcomes = co_await when_all_settled(std::move(tasks));
-    for (int i = 0; i < 10; ++i)
-        CHECK(outcomes[static_cast<std::size_t>(i)].has_value() == (i % 3 != 0));
-}
-
-TEST_CASE("fork-join trees on one, two and eight threads")
-{
-    for (const std::size_t threads : {1u, 2u, 8u}) {
-        CAPTURE(threads);
-        thread_pool pool{threads};
-        CHECK(sync_wait(pool, fib(scaled(22, 17, 16))) == scaled(17711, 1597, 987));
-        const long leaves = scaled(100'000, 10'000, 1'000);
-        CHECK(sync_wait(pool, skynet(0, leaves)) == leaves * (leaves - 1) / 2);
+    for (int k = 0; k < 10; ++k)
+        if (k % 3 == 0)
+            tasks.push_back(fails_after(manual, std::chrono::seconds(k), std::runtime_error(std::to_string(k))));
+        else
+            tasks.push_back(number_after(manual, std::chrono::seconds(k), k));
+    auto outcomes = co_await when_all_settled(std::move(tasks));
+    REQUIRE(outcomes.size() == 10);
+    for (int k = 0; k < 10; ++k) {
+        auto& o = outcomes[static_cast<std::size_t>(k)];
+        if (k % 3 == 0)
+            CHECK_THROWS_WITH_AS(o.value(), std::to_string(k).c_str(), std::runtime_error);
+        else
+            CHECK(o.value() == k);
     }
+    const std::vector<outcome<int>> no_outcomes = co_await when_all_settled(std::vector<task<int>>());
+    CHECK(no_outcomes.empty());
+    const std::tuple<> none = co_await when_all_settled();
+    CHECK(none == std::tuple<>());
 }
 
-TEST_CASE("several trees at once, from several threads")
+TEST_CASE("a stop request from above does reach the children of when_all_settled")
 {
-    thread_pool pool{4};
-    std::atomic<int> right{0};
-    on_each_of(3, [&](int) {
-        for (int i = 0; i < 10; ++i)
-            right += sync_wait(pool, fib(12)) == 144;
-    });
-    CHECK(right == 30);
+    manual_context manual;
+    stop_source stop;
+    diary one;
+    const auto stops = [&]() -> task<> {
+        stop.request_stop();
+        co_return;
+    };
+    auto [slept, other] = manual.run(when_all_settled(sleeps_and_notes(manual, 1h, one), stops()), stop.get_token());
+    CHECK(slept.has_error());
+    CHECK(other.has_value());
+    CHECK(one.asked_to_stop);
 }
 
-TEST_CASE("trees whose leaves sleep and throw: every coroutine ends, and the first error comes out")
+// --- elsewhere ---------------------------------------------------------------------------------
+
+TEST_CASE("when_all awaited by a foreign coroutine")
 {
-    std::atomic<int> alive{0};
-    thread_pool pool{8};
-    int whole = 0;
-    int broken = 0;
-    for (unsigned i = 0; i < static_cast<unsigned>(scaled(150, 60, 30)); ++i) {
+    struct foreign {
+        struct promise_type {
+            foreign get_return_object() noexcept { return {}; }
+            static std::suspend_never initial_suspend() noexcept { return {}; }
+            static std::suspend_never final_suspend() noexcept { return {}; }
+            void return_void() noexcept {}
+            void unhandled_exception() noexcept { std::terminate(); }
+        };
+    };
+    one_shot_event e;
+    int sum = 0;
+    const auto waits = [](one_shot_event& event) -> task<int> {
+        co_await event;
+        co_return 1;
+    };
+    const auto awaits = [&]() -> foreign {
+        auto [a, b, c] = co_await when_all(number(1), waits(e), when_all(number(1), number(1)));
+        sum = a + b + std::get<0>(c) + std::get<1>(c);
+    };
+    awaits();
+    CHECK(sum == 0);
+    e.set();
+    CHECK(sum == 4);
+}
+
+TEST_CASE("an error within when_all awaited by a foreign coroutine, with siblings that wait deep within")
+{
+    struct foreign {
+        struct promise_type {
+            foreign get_return_object() noexcept { return {}; }
+            static std::suspend_never initial_suspend() noexcept { return {}; }
+            static std::suspend_never final_suspend() noexcept { return {}; }
+            void return_void() noexcept {}
+            void unhandled_exception() noexcept { std::terminate(); }
+        };
+    };
+    one_shot_event never;
+    one_shot_event e;
+    std::string error;
+    const auto waits = [](one_shot_event& event) -> task<int> {
+        co_await event;
+        co_return 1;
+    };
+    const auto fails_when = [](one_shot_event& event) -> task<int> {
+        co_await event;
+        throw std::runtime_error("failed");
+    };
+    const auto awaits = [&]() -> foreign {
         try {
-            const int leaves = sync_wait(pool, uneven_tree(4, i, alive));
-            CHECK(leaves == 81);
-            ++whole;
+            co_await when_all(when_all(when_all(waits(never))), fails_when(e));
         }
-        catch (const std::runtime_error& e) {
-            CHECK(std::string(e.what()) == "leaf");
-            ++broken;
+        catch (const std::runtime_error& x) {
+            error = x.what();
         }
-        CHECK(alive == 0);
-    }
-    CHECK(whole + broken == scaled(150, 60, 30));
-    CHECK(whole > 0);
-    CHECK(broken > 0);
+    };
+    awaits();
+    CHECK(error.empty());
+    e.set();
+    CHECK(error == "failed");
 }
 
-TEST_CASE("trees on an io_context, run by one thread and by several")
+TEST_CASE("the same on a pool, in plain sync_wait, and spawned as it is")
 {
-    for (const int threads : {1, 4}) {
-        asio::io_context io;
-        auto r = co_spawn(io, fib(12));
-        on_each_of(threads, [&](int) { io.run(); });
-        CHECK(r.get() == 144);
+    thread_pool pool(2);
+    for (int round = 0; round < 100; ++round) {
+        const auto fails = []() -> task<int> {
+            throw std::runtime_error("failed");
+            co_return 0;
+        };
+        auto [a, b, c] = sync_wait(pool, when_all(number(1), nothing(), text("three")));
+        CHECK(a == 1);
+        CHECK(c == "three");
+        auto [d, e] = sync_wait(when_all(number(4), number(5)));
+        CHECK(d + e == 9);
+        CHECK_THROWS_WITH_AS(sync_wait(pool, when_all(number(1), fails(), number(2))), "failed", std::runtime_error);
+        CHECK_THROWS_WITH_AS(sync_wait(when_all(number(1), fails(), number(2))), "failed", std::runtime_error);
+        auto spawned = co_spawn(pool, when_all(number(6), number(7)));
+        CHECK(spawned.get() == std::tuple(6, 7));
+        auto settled = sync_wait(pool, when_all_settled(fails(), number(8)));
+        CHECK(std::get<0>(settled).has_error());
+        CHECK(std::get<1>(settled).value() == 8);
     }
-}
-
-TEST_CASE("a long tree on one thread lets a timer in between")
-{
-    thread_pool pool{1};
-    std::atomic<bool> stop{false};
-    const auto busy = [](std::atomic<bool>& s) -> task<void> {
-        while (!s.load())
-            co_await fib(8);
-    };
-    const auto timer = [](std::atomic<bool>& s) -> task<void> {
-        co_await sleep_for(1ms);
-        s = true;
-    };
-    auto both = when_all(timer(stop), busy(stop));
-    sync_wait(pool, std::move(both));
-    CHECK(stop);
 }

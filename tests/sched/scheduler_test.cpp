@@ -301,10 +301,8 @@ TEST_CASE("a timer fires, and a handler runs, while the queues are flooded")
         }
         for (int k = 0; k < jobs; ++k) // a long queue, and jobs that take their time
             post(s, [&, k] {
-                if (!stop.load()) {
-                    const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(k % 200);
-                    while (std::chrono::steady_clock::now() < until) {}
-                }
+                if (!stop.load())
+                    spin_for(std::chrono::microseconds(k % 200));
                 --left;
             });
         check(s);
@@ -381,14 +379,20 @@ TEST_CASE("no wake-up is lost: two jobs that wait for each other, from outside")
     std::atomic<int> lost = 0;
     for (int k = 1; k <= rounds && lost.load() == 0; ++k) {
         std::atomic<int> met = 0;
-        std::atomic<int> left = 0;
+        std::atomic<int> left = 3;
+        // Before them a job that keeps one worker busy, so that it finds both together when the other is just about to retire.
+        post(s, [&, spins = random.below(30'000)] {
+            spin_for(std::chrono::nanoseconds(spins));
+            --left;
+        });
+        random.spin(30'000);
         for (int j = 0; j < 2; ++j)
             post(s, [&] {
                 ++met;
                 lost += !soon([&] { return met.load() == 2; }); // each on a thread of its own, or never
-                ++left;
+                --left;
             });
-        if (!soon([&] { return left.load() == 2; }))
+        if (!soon([&] { return left.load() == 0; }))
             FAIL("two jobs that wait for each other were not both started");
         random.spin(k % 2 ? 1'000 : 30'000);
     }

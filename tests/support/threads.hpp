@@ -159,6 +159,14 @@ private:
     std::atomic<int> round_{0};
 };
 
+/// Keeps this thread busy.
+inline void spin_for(std::chrono::nanoseconds d) noexcept
+{
+    const auto until = std::chrono::steady_clock::now() + d;
+    while (std::chrono::steady_clock::now() < until)
+        detail::cpu_relax();
+}
+
 /// Some time up to about `most` nanoseconds, spent spinning: moves the moment of a race about. A cheap generator, one per thread.
 class jitter {
 public:
@@ -169,12 +177,7 @@ public:
         state_ = state_ * 6364136223846793005u + 1442695040888963407u;
         return static_cast<unsigned>(state_ >> 33) % n;
     }
-    void spin(unsigned most) noexcept
-    {
-        const auto until = std::chrono::steady_clock::now() + std::chrono::nanoseconds(below(most + 1));
-        while (std::chrono::steady_clock::now() < until)
-            detail::cpu_relax();
-    }
+    void spin(unsigned most) noexcept { spin_for(std::chrono::nanoseconds(below(most + 1))); }
 
 private:
     unsigned long long state_;
