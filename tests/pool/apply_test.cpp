@@ -117,8 +117,9 @@ TEST_CASE("std::ref passes a reference, everything else a copy")
     CHECK(n == 2);
     pool.apply_async([](int& i) { i = 3; }, args(std::ref(n))).get();
     CHECK(n == 3);
-    CHECK(pool.apply([](const int& i) { return &i; }, std::cref(n)) == &n);
-    CHECK(pool.apply([](const int& i) { return &i; }, n) != &n);
+    const auto is_n = [&](const int& i) { return &i == &n; };
+    CHECK(pool.apply(is_n, std::cref(n)));
+    CHECK_FALSE(pool.apply(is_n, n));
 
     std::string s = "before";
     test::gate gate;

@@ -312,8 +312,8 @@ TEST_CASE("a handle moved into a callback of its own call")
     // A shared handle that the callback also holds must not be a cycle.
     const auto watched = std::make_shared<int>(1);
     {
-        thread_pool pool{1};
         test::gate stored;
+        thread_pool pool{1};
         const auto handle = std::make_shared<async_result<int>>();
         *handle = pool.apply_async(
             [&stored] {

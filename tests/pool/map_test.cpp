@@ -347,8 +347,8 @@ TEST_CASE("every item is done once")
 
 TEST_CASE("a map may hold more items than fit in a time slice, and timers get their turn")
 {
-    thread_pool pool{1};
     std::atomic<bool> woken{false};
+    thread_pool pool{1};
     static_cast<void>(pool.apply_async([&]() -> task<void> {
         co_await sleep_for(1ms);
         woken = true;

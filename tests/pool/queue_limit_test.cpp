@@ -137,8 +137,8 @@ TEST_CASE("blocking verbs wait for room too")
 
 TEST_CASE("work from inside does not wait, so a full pool cannot lock itself")
 {
-    thread_pool pool({.threads = 1, .queue_limit = 1});
     std::atomic<int> ran{0};
+    thread_pool pool({.threads = 1, .queue_limit = 1});
     pool.apply([&] {
         for (int i = 0; i < 100; ++i)
             static_cast<void>(pool.apply_async([&] { ++ran; }));

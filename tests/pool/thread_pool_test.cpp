@@ -149,8 +149,8 @@ TEST_CASE("join inside a map would wait for itself too, also where the calling t
 
 TEST_CASE("several threads may join at once")
 {
-    thread_pool pool{2};
     std::atomic<int> ended{0};
+    thread_pool pool{2};
     for (int i = 0; i < 100; ++i)
         static_cast<void>(pool.apply_async([&] { ++ended; }));
     pool.close();

@@ -32,6 +32,27 @@ TANDEM_NOINLINE const void* this_thread_mark() noexcept
     return &mark;
 }
 
+// The request_stop calls that this thread is inside, and what to call when the outermost is done. Touched by the functions below
+// only, which are not inlined into coroutines.
+struct delivery {
+    int depth;
+    void (*after)() noexcept;
+};
+constinit thread_local delivery this_thread_delivery{};
+
+class delivery_scope {
+public:
+    delivery_scope() noexcept { ++this_thread_delivery.depth; }
+    ~delivery_scope()
+    {
+        delivery& d = this_thread_delivery;
+        if (--d.depth == 0 && TANDEM_UNLIKELY(d.after != nullptr))
+            std::exchange(d.after, nullptr)();
+    }
+    delivery_scope(const delivery_scope&) = delete;
+    delivery_scope& operator=(const delivery_scope&) = delete;
+};
+
 // For waits that are short, or as long as a user's callback takes.
 class backoff {
 public:
@@ -51,6 +72,15 @@ private:
 };
 
 } // namespace
+
+bool detail::call_after_delivery(void (*f)() noexcept) noexcept
+{
+    delivery& d = this_thread_delivery;
+    if (d.depth == 0)
+        return false;
+    d.after = f;
+    return true;
+}
 
 // Takes the lock and returns the other bits.
 std::uint32_t stop_source::lock() noexcept
@@ -179,6 +209,7 @@ bool stop_source::request_stop() noexcept
     if (!begin_stop(thread))
         return false;
 
+    const delivery_scope scope;
     stop_source* source = this;
     for (;;) { // here `source` is locked by us and its stopped bit is set
         // Relaxed: under the lock.

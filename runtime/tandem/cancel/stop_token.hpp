@@ -27,6 +27,10 @@ struct stop_callback_base {
     void (*invoke)(stop_callback_base*) noexcept; // null: this entry is a child stop_source
 };
 
+/// When this thread is inside a request_stop(): true, and `f` is called on it as soon as the outermost has delivered everything. For what
+/// would resume a coroutine in place, which a callback must not do. One `f` per program.
+bool call_after_delivery(void (*f)() noexcept) noexcept;
+
 } // namespace detail
 
 /// Asks whether stop was requested, on behalf of one stop_source. A copyable pointer.

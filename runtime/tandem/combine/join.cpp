@@ -24,6 +24,7 @@ std::coroutine_handle<> join::start_queued(worker* w) noexcept
     if (w && env.ctx->work_stealing() == &w->owner()) {
         // The worker's loop is overdue: leave all of it in the queue. Once the last one is pushed this object may be gone.
         scheduler& s = w->owner();
+        w->end_slice(); // it was told so here, so it must be told again
         for (std::size_t k = n; k-- > 0;)
             w->forks.push(&c[k]);
         s.notify();

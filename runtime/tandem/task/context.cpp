@@ -27,11 +27,41 @@ error_sink& context::unhandled() noexcept
     return *sink;
 }
 
+namespace {
+
+// The jobs that were posted to the detached environment by the callbacks of a stop request that this thread delivers.
+struct job_list {
+    job* head;
+    job* tail;
+};
+constinit thread_local job_list jobs_after_delivery{};
+
+void run_jobs_after_delivery() noexcept
+{
+    while (job* const j = jobs_after_delivery.head) {
+        jobs_after_delivery.head = j->next_;
+        j->execute();
+    }
+}
+
+struct inline_context final : context {
+    void post(job& j) noexcept override
+    {
+        if (!detail::call_after_delivery(&run_jobs_after_delivery)) {
+            j.execute();
+            return;
+        }
+        j.next_ = nullptr;
+        job_list& l = jobs_after_delivery;
+        (l.head ? l.tail->next_ : l.head) = &j;
+        l.tail = &j;
+    }
+};
+
+} // namespace
+
 environment& detached_environment() noexcept
 {
-    struct inline_context final : context {
-        void post(job& j) noexcept override { j.execute(); }
-    };
     static inline_context ctx;
     static environment env{ctx, stop_token{}};
     return env;
