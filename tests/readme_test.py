@@ -85,7 +85,7 @@ def check_builds(build):
     if any("isystem" in word for word in command):
         print("not the system's Asio: the commands of README.md do not apply")
         return
-    place = pathlib.Path(build) / "readme" # kept: the next time there is less to do
+    place = pathlib.Path(build) / "readme"  # kept: the next time there is less to do
     (place / "subprojects").mkdir(parents=True, exist_ok=True)
     for link in (place / "tandem", place / "subprojects" / "tandem"):
         if not link.exists():
@@ -95,7 +95,7 @@ def check_builds(build):
     (place / "meson.build").write_text(readme["meson"])
 
     # Each text is run as it stands, but for the compiler and the library, which are those of this build.
-    defines = " ".join(word for word in command if word.startswith("-DASIO"))
+    defines = " ".join(word for word in command if "COROUTINE" in word or "CO_AWAIT" in word)  # what it says Clang needs
     for text in by_hand:
         text = text.replace("g++", f"{command[0]} {defines}", 1).replace("tandem/build/gcc-release", str(build))
         said = output(["sh", "-ec", text + "./hello"], cwd=place)

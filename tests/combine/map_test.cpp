@@ -9,6 +9,8 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
+#include <iterator>
 #include <list>
 #include <ranges>
 #include <sstream>
@@ -124,6 +126,56 @@ TASK_TEST_CASE("what the range throws comes out, after what was started has ende
         }
         CHECK(thrown);
         CHECK(ended == (limit == 0 ? 0 : 4));
+    }
+}
+
+TEST_CASE("nobody reads a range again that has thrown, or is at its end")
+{
+    // Reading on would be undefined for many a range: a generator's, for one.
+    struct breaking {
+        struct shared {
+            int last;
+            bool throws;
+            bool over = false;
+            int read_after = 0;
+        };
+        struct iterator {
+            using value_type = int;
+            using difference_type = std::ptrdiff_t;
+            int operator*() const { return n; }
+            iterator& operator++()
+            {
+                s->read_after += s->over;
+                s->over = n + 1 == s->last;
+                if (s->over && s->throws) {
+                    spin_for(50us); // so that the others come meanwhile
+                    throw std::out_of_range("range");
+                }
+                ++n;
+                return *this;
+            }
+            void operator++(int) { ++*this; }
+            bool operator==(std::default_sentinel_t) const { return n == s->last; }
+            int n;
+            shared* s;
+        };
+        iterator begin() { return {0, &s}; }
+        std::default_sentinel_t end() const { return {}; }
+        shared s;
+    };
+    static_assert(std::ranges::input_range<breaking>);
+    thread_pool pool{4};
+    const auto busy = [](int n) -> task<int> {
+        spin_for(20us);
+        co_return n;
+    };
+    for (int round = 0; round < scaled(200, 100, 50); ++round) {
+        breaking b{{.last = 20, .throws = true}};
+        CHECK_THROWS_WITH_AS(sync_wait(pool, tandem::map(b, busy, {.concurrency = 4})), "range", std::out_of_range);
+        CHECK(b.s.read_after == 0);
+        breaking c{{.last = 20, .throws = false}};
+        CHECK(sync_wait(pool, tandem::map(c, busy, {.concurrency = 4})).size() == 20);
+        CHECK(c.s.read_after == 0);
     }
 }
 

@@ -112,22 +112,27 @@ private:
     std::pair<slot*, std::optional<call_t>> next()
     {
         const std::lock_guard lock(m_);
+        if (std::exchange(over_, true)) // at its end, or it has thrown: not to be read again
+            return {nullptr, std::nullopt};
         if (!it_)
             it_.emplace(std::ranges::begin(range_));
-        else if (*it_ != std::ranges::end(range_))
+        else
             ++*it_;
         if (*it_ == std::ranges::end(range_))
             return {nullptr, std::nullopt};
         slot* const place = &places_.emplace_back();
         // The call is made here, under the lock, because an input range's item lives only until the next is read; a coroutine
         // function only builds its frame.
-        return {place, detail::invoke(f_, **it_)};
+        std::pair<slot*, std::optional<call_t>> n{place, detail::invoke(f_, **it_)};
+        over_ = false;
+        return n;
     }
 
     std::mutex m_;
     View range_;
     F f_;
     std::optional<std::ranges::iterator_t<View>> it_;
+    bool over_ = false;
     std::deque<slot> places_; // keeps its elements where they are
 };
 
@@ -203,7 +208,8 @@ private:
 };
 
 template <class View, class F>
-auto map_plain(View range, F f, map_settings limits) -> task<decltype(std::declval<result_buffer<map_call_t<F, std::ranges::range_reference_t<View>>>>().take())>
+auto map_plain(View range, F f, map_settings limits)
+    -> task<decltype(std::declval<result_buffer<map_call_t<F, std::ranges::range_reference_t<View>>>>().take())>
 {
     environment& env = co_await this_task::current_environment();
     scheduler* const s = env.ctx->work_stealing();
@@ -253,7 +259,8 @@ template <std::ranges::input_range Range, class F>
     requires detail::map_function<F, std::ranges::range_reference_t<Range>>
 auto map(Range&& range, F f, map_limits limits)
 {
-    return detail::map_view<std::views::all_t<Range>, F>(std::views::all(std::forward<Range>(range)), std::move(f), {.concurrency = limits.concurrency});
+    return detail::map_view<std::views::all_t<Range>, F>(
+        std::views::all(std::forward<Range>(range)), std::move(f), {.concurrency = limits.concurrency});
 }
 
 } // namespace tandem

@@ -15,14 +15,16 @@ namespace tandem {
 
 /// What a container holds for a result of type T: T itself, not const, or a reference_wrapper for a reference.
 template <class T>
-using stored_result = std::conditional_t<std::is_reference_v<T>, std::reference_wrapper<std::remove_reference_t<T>>, std::remove_cv_t<T>>;
+using stored_result =
+    std::conditional_t<std::is_reference_v<T>, std::reference_wrapper<std::remove_reference_t<T>>, std::remove_cv_t<T>>;
 
 /// Places for `n` results that different threads fill, each place once, and the std::vector of them. For implementers of maps.
 template <class R>
 class result_buffer {
     using value = stored_result<R>;
     // vector<bool> packs bits, so neighbours are not independent; what has no default constructor is made in its place later.
-    static constexpr bool direct = std::default_initializable<value> && std::is_move_assignable_v<value> && !std::same_as<value, bool>;
+    static constexpr bool direct =
+        std::default_initializable<value> && std::is_move_assignable_v<value> && !std::same_as<value, bool>;
 
 public:
     explicit result_buffer(std::size_t n) : places_(n) {}

@@ -149,9 +149,8 @@ public:
 
     join_child* prepare(join& j, nodes& n) noexcept
     {
-        [&]<std::size_t... I>(std::index_sequence<I...>) {
-            (prepare_child(j, n[I], std::get<I>(tasks_)), ...);
-        }(std::index_sequence_for<Tasks...>{});
+        [&]<std::size_t... I>(std::index_sequence<I...>) { (prepare_child(j, n[I], std::get<I>(tasks_)), ...); }(
+            std::index_sequence_for<Tasks...>{});
         return n.data();
     }
 
@@ -189,7 +188,8 @@ public:
 
     auto result()
     {
-        return std::apply([](auto&... t) { return std::tuple<nonvoid<typename Tasks::value_type>...>(take_value(t)...); }, this->tasks_);
+        return std::apply(
+            [](auto&... t) { return std::tuple<nonvoid<typename Tasks::value_type>...>(take_value(t)...); }, this->tasks_);
     }
 };
 
@@ -202,7 +202,8 @@ public:
 
     auto result()
     {
-        return std::apply([](auto&... t) { return std::tuple<outcome<typename Tasks::value_type>...>(take_outcome(t)...); }, this->tasks_);
+        return std::apply(
+            [](auto&... t) { return std::tuple<outcome<typename Tasks::value_type>...>(take_outcome(t)...); }, this->tasks_);
     }
 };
 

@@ -52,9 +52,9 @@ struct handler_sequel {
                 if constexpr (std::is_void_v<R>)
                     std::move(h)(o.error());
                 else if (std::exception_ptr error = o.error()) {
-                    static_assert(
-                        std::is_default_constructible_v<R>, "a completion token needs a result with a default constructor, to pass "
-                                                            "beside an error; use a callback or the handle");
+                    static_assert(std::is_default_constructible_v<R>,
+                        "a completion token needs a result with a default constructor, to pass "
+                        "beside an error; use a callback or the handle");
                     std::move(h)(std::move(error), R{});
                 }
                 else

@@ -277,9 +277,9 @@ private:
     template <class F, class Tuple>
     struct call_of {
         using bound = detail::bound_call<std::decay_t<F>, Tuple>;
-        static_assert(
-            detail::is_applicable<std::decay_t<F>, Tuple>, "apply(f, a...): f must be callable with copies of the arguments; pass "
-                                                           "std::ref(x) where it takes a non-const reference");
+        static_assert(detail::is_applicable<std::decay_t<F>, Tuple>,
+            "apply(f, a...): f must be callable with copies of the arguments; pass "
+            "std::ref(x) where it takes a non-const reference");
 
         template <class G>
         static detail::call_value_t<bound> blocking(Pool& p, G&& f, Tuple a)
@@ -300,9 +300,9 @@ private:
     static auto bind(const char* verb, F&& f, args_t<A...>&& a)
     {
         using tuple = typename args_t<A...>::tuple;
-        static_assert(
-            detail::is_applicable<std::decay_t<F>, tuple>, "apply_async(f, args(a...)): f must be callable with copies of the "
-                                                           "arguments; pass std::ref(x) where it takes a non-const reference");
+        static_assert(detail::is_applicable<std::decay_t<F>, tuple>,
+            "apply_async(f, args(a...)): f must be callable with copies of the "
+            "arguments; pass std::ref(x) where it takes a non-const reference");
         detail::require_callable(verb, "function", f);
         return detail::bound_call<std::decay_t<F>, tuple>{std::forward<F>(f), std::move(a.values)};
     }

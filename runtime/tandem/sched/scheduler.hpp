@@ -81,7 +81,7 @@ public:
     struct options {
         std::size_t threads = 1;
         const char* name = "";
-        unique_function<void()> initializer;                    // runs once on every worker before it takes work
+        unique_function<void()> initializer; // runs once on every worker before it takes work
         unique_function<void(std::exception_ptr)> unhandled;
     };
 

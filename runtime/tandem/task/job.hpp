@@ -1,6 +1,5 @@
 #pragma once
 
-
 namespace tandem {
 
 /// A unit of work that somebody else will run once: an intrusive node, so queueing it allocates nothing.

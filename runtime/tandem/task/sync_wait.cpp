@@ -40,7 +40,10 @@ void run_loop::finish() noexcept
     impl_->changed.notify_one();
 }
 
-bool run_loop::would_deadlock_here() const noexcept { return impl_->runner.load(std::memory_order_relaxed) == std::this_thread::get_id(); }
+bool run_loop::would_deadlock_here() const noexcept
+{
+    return impl_->runner.load(std::memory_order_relaxed) == std::this_thread::get_id();
+}
 
 void run_loop::run() noexcept
 {

@@ -16,7 +16,7 @@ public:
     ~run_loop();
     void post(job& j) noexcept override;
     [[nodiscard]] bool would_deadlock_here() const noexcept override; // on the thread inside run()
-    void run() noexcept;    // executes jobs until finish() was called
+    void run() noexcept;                                              // executes jobs until finish() was called
     void finish() noexcept; // from any thread; run() returns, and nothing of the loop is touched after
 
 private:

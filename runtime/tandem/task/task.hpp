@@ -40,8 +40,8 @@ concept adapted_awaitable = requires(A&& a) { awaitable_adaptor<std::remove_cvre
 
 /// What `co_await` takes as it is: an awaiter, or what gives one.
 template <class A>
-concept plain_awaitable = requires(A&& a) { static_cast<A&&>(a).operator co_await(); } || requires(A&& a) { operator co_await(static_cast<A&&>(a)); } ||
-                          requires(A&& a) { a.await_ready(); };
+concept plain_awaitable = requires(A&& a) { static_cast<A&&>(a).operator co_await(); } ||
+                          requires(A&& a) { operator co_await(static_cast<A&&>(a)); } || requires(A&& a) { a.await_ready(); };
 
 class promise_base {
     struct final_awaiter {
@@ -70,7 +70,8 @@ public:
     {
         constexpr bool as_rvalue = plain_awaitable<std::remove_cvref_t<A>>;
         static_assert(plain_awaitable<A> || as_rvalue, "this cannot be awaited in a task");
-        static_assert(plain_awaitable<A> || !as_rvalue, "this can be awaited once only, and so as an rvalue: co_await std::move(x)");
+        static_assert(
+            plain_awaitable<A> || !as_rvalue, "this can be awaited once only, and so as an rvalue: co_await std::move(x)");
         return static_cast<A&&>(a);
     }
     template <adapted_awaitable A>

@@ -192,7 +192,8 @@ struct no_error_callback {};
 
 /// A completion token that is no plain handler. Some, as asio::use_future, can be called with anything, and give another token.
 template <class C, class R>
-inline constexpr bool is_proper_token = asio::completion_token_for<C, void(std::exception_ptr, R)> && !std::is_invocable_v<C&, std::exception_ptr, R>;
+inline constexpr bool is_proper_token =
+    asio::completion_token_for<C, void(std::exception_ptr, R)> && !std::is_invocable_v<C&, std::exception_ptr, R>;
 
 /// A function object that takes the value (or nothing, for void): a callback. Anything else is an Asio completion token.
 template <class C, class R>
@@ -212,7 +213,8 @@ inline constexpr bool is_callback_of<C, F, Args> = is_callback<C, call_value_t<b
 template <class F>
 bool is_callable(const F& f) noexcept
 {
-    if constexpr (std::is_pointer_v<F> || std::is_member_pointer_v<F> || (std::is_constructible_v<F, std::nullptr_t> && requires { f == nullptr; }))
+    if constexpr (std::is_pointer_v<F> || std::is_member_pointer_v<F> ||
+                  (std::is_constructible_v<F, std::nullptr_t> && requires { f == nullptr; }))
         return !(f == nullptr);
     else
         return true;

@@ -43,7 +43,7 @@ public:
         const std::int64_t t = top_.load(dekker_load);
         if (t >= bottom_.load(std::memory_order_relaxed))
             return nullptr; // a cheap look first: the heavy barrier is a system call
-        heavy_barrier(); // after the load of top and before that of bottom; see pop_at
+        heavy_barrier();    // after the load of top and before that of bottom; see pop_at
         return take_at(t, bottom_.load(dekker_load));
     }
 

@@ -55,7 +55,8 @@ public:
 
 protected:
     struct ring {
-        ring(std::int64_t n, ring* previous) : capacity(n), older(previous), slots(new std::atomic<job*>[static_cast<std::size_t>(n)])
+        ring(std::int64_t n, ring* previous)
+            : capacity(n), older(previous), slots(new std::atomic<job*>[static_cast<std::size_t>(n)])
         {
         }
         ~ring() { delete[] slots; }
@@ -72,7 +73,7 @@ protected:
         }
 
         std::int64_t capacity; // a power of two
-        ring* older;           // a thief may still read it, so it lives as long as the deque; the sizes double, so all fit in twice the last
+        ring* older; // a thief may still read it, so it lives as long as the deque; the sizes double, so all fit in twice the last
         std::atomic<job*>* slots;
     };
 
