@@ -81,7 +81,14 @@ struct handler_sequel {
             if (state_)
                 state_->release();
         }
-        void operator()(asio::cancellation_type) const noexcept { state_->env.stop.request_stop(); }
+        void operator()(asio::cancellation_type) const noexcept
+        {
+            // The stop may end the call, whose handler clears the slot and with it destroys this object, while we are in here.
+            result_state_base* const s = state_;
+            s->add_reference();
+            s->env.stop.request_stop();
+            s->release();
+        }
 
     private:
         result_state_base* state_;
