@@ -24,9 +24,10 @@ struct handler_sequel {
 
     template <class Launcher>
     handler_sequel(Handler&& h, const Launcher& l)
-        : handler(std::move(h))
-        , ex(asio::get_associated_executor(handler, executor_of(l.run_context())))
-        , work(asio::prefer(ex, asio::execution::outstanding_work.tracked))
+        : work(asio::prefer(
+              asio::get_associated_executor(h, executor_of(l.run_context())), asio::execution::outstanding_work.tracked))
+        , ex(asio::get_associated_executor(h, executor_of(l.run_context())))
+        , handler(std::move(h))
     {
         if constexpr (std::is_same_v<executor, asio::any_io_executor>)
             in_pool = l.run_context().work_stealing() && ex == *l.run_context().executor();
@@ -94,9 +95,10 @@ struct handler_sequel {
         result_state_base* state_;
     };
 
-    Handler handler;
-    executor ex;
+    // Destroyed last: once the handler has run and this is gone, nothing keeps the executor's context alive.
     std::decay_t<decltype(asio::prefer(std::declval<const executor&>(), asio::execution::outstanding_work.tracked))> work;
+    executor ex;
+    Handler handler;
     bool in_pool = false; // the handler's executor is that of the pool which runs the call
 };
 
