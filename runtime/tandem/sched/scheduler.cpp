@@ -25,6 +25,9 @@ constexpr std::uint32_t shared_first_every = 61;
 constexpr std::size_t injection_batch = 32;
 // How often an idle worker looks round before it retires: some ten microseconds.
 constexpr int spins_before_retiring = 200;
+// On every so many of them it lets whoever wants this processor have it: with fewer processors than threads that is the one it waits for.
+constexpr int spins_before_yielding = 16;
+
 std::int64_t now_ns() noexcept
 {
     return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -125,8 +128,11 @@ void scheduler::pump(worker& w) noexcept
                 is_searching = true;
             }
             for (int spin = 0; spin < spins_before_retiring && !j; ++spin) {
-                for (int k = 0; k < 8; ++k)
-                    detail::cpu_relax();
+                if (spin % spins_before_yielding == spins_before_yielding - 1)
+                    std::this_thread::yield();
+                else
+                    for (int k = 0; k < 8; ++k)
+                        detail::cpu_relax();
                 j = find(w);
             }
             if (!j) {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <thread>
 
 namespace tandem {
 
@@ -11,6 +12,8 @@ namespace {
 
 // What is ready within this many looks costs no sleep: a few microseconds.
 constexpr int spins_before_sleeping = 100;
+// On every so many of them it gives its processor to whoever wants it: that may be the thread that is to set the event.
+constexpr int spins_before_yielding = 16;
 
 struct thread_waiter : one_shot_event::waiter {
     thread_waiter() noexcept : waiter(&wake) {}
@@ -33,8 +36,11 @@ bool spin(const one_shot_event& e) noexcept
     for (int i = 0; i < spins_before_sleeping; ++i) {
         if (e.is_set())
             return true;
-        for (int k = 0; k < 4; ++k)
-            detail::cpu_relax();
+        if (i % spins_before_yielding == spins_before_yielding - 1)
+            std::this_thread::yield();
+        else
+            for (int k = 0; k < 4; ++k)
+                detail::cpu_relax();
     }
     return e.is_set();
 }

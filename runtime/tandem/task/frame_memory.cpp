@@ -1,6 +1,7 @@
 #include <tandem/base/config.hpp>
 #include <tandem/task/frame_memory.hpp>
 
+#include <atomic>
 #include <mutex>
 #include <new>
 #include <utility>
@@ -16,7 +17,8 @@ namespace {
 constexpr std::size_t granule = 64;
 constexpr std::size_t classes = 16; // up to 1 KiB
 constexpr std::size_t magazine_bytes = 16 << 10;
-constexpr std::size_t depot_magazines = 64; // per class: one MiB
+constexpr std::size_t most_in_depots =
+    (64 << 20) / magazine_bytes; // magazines; what a flood of queued tasks needs comes from here again
 
 constexpr std::size_t class_of(std::size_t size) noexcept { return (size - 1) / granule; }
 constexpr std::size_t block_size(std::size_t k) noexcept { return (k + 1) * granule; }
@@ -33,40 +35,47 @@ void free_all(free_block* b) noexcept
         ::operator delete(std::exchange(b, b->next));
 }
 
+// In all the depots together.
+constinit std::atomic<std::size_t> in_depots{0};
+
 /// Full magazines of one class.
 class depot {
 public:
     free_block* take() noexcept
     {
-        const std::lock_guard lock(m_);
-        if (!first_)
+        // A look before the lock: while all blocks are in use every allocation of the class comes by here. Relaxed: what is taken is
+        // read under the lock; to miss one that is just put back costs a visit to operator new.
+        if (!first_.load(std::memory_order_relaxed))
             return nullptr;
-        --count_;
-        return std::exchange(first_, first_->next_magazine);
+        const std::lock_guard lock(m_);
+        free_block* const magazine = first_.load(std::memory_order_relaxed);
+        if (magazine) {
+            first_.store(magazine->next_magazine, std::memory_order_relaxed);
+            in_depots.fetch_sub(1, std::memory_order_relaxed);
+        }
+        return magazine;
     }
     void put(free_block* magazine) noexcept
     {
-        {
-            const std::lock_guard lock(m_);
-            if (count_ < depot_magazines) {
-                magazine->next_magazine = std::exchange(first_, magazine);
-                ++count_;
-                return;
-            }
+        if (in_depots.fetch_add(1, std::memory_order_relaxed) >= most_in_depots) {
+            in_depots.fetch_sub(1, std::memory_order_relaxed);
+            free_all(magazine);
+            return;
         }
-        free_all(magazine);
+        const std::lock_guard lock(m_);
+        magazine->next_magazine = first_.load(std::memory_order_relaxed);
+        first_.store(magazine, std::memory_order_relaxed);
     }
 
 private:
     std::mutex m_;
-    free_block* first_ = nullptr;
-    std::size_t count_ = 0;
+    std::atomic<free_block*> first_{nullptr}; // written under the lock
 };
 constinit depot depots[classes];
 
 struct size_class {
     free_block* active; // up to a magazine, in use
-    std::size_t count;  // of active
+    std::size_t room;   // for how many more in active; 0 as well before the first block comes, and once the thread exits
     free_block* full;   // null, or a full magazine
 };
 
@@ -85,38 +94,55 @@ struct reaper {
         cache& c = this_thread_cache;
         c.thread_exiting = true;
         for (std::size_t k = 0; k < classes; ++k) {
-            free_all(std::exchange(c.lists[k].active, nullptr));
-            if (free_block* const full = std::exchange(c.lists[k].full, nullptr))
+            size_class& list = c.lists[k];
+            free_all(std::exchange(list.active, nullptr));
+            if (free_block* const full = std::exchange(list.full, nullptr))
                 depots[k].put(full);
+            list.room = 0;
         }
     }
 };
 thread_local reaper this_thread_reaper;
 
-TANDEM_NOINLINE void* refill(size_class& list, std::size_t k)
+void arm_reaper(cache& c) noexcept
 {
+    if (!std::exchange(c.reaper_armed, true))
+        this_thread_reaper.armed = true; // the first touch registers its destructor for this thread
+}
+
+/// A block for a list that has none.
+TANDEM_NOINLINE void* refill(cache& c, std::size_t k)
+{
+    size_class& list = c.lists[k];
+    if (TANDEM_ASAN || c.thread_exiting)
+        return ::operator new(block_size(k));
     free_block* magazine = std::exchange(list.full, nullptr);
     if (!magazine)
         magazine = depots[k].take();
     if (!magazine)
         return ::operator new(block_size(k));
+    arm_reaper(c);
     list.active = magazine->next;
-    list.count = magazine_blocks(k) - 1;
+    list.room = 1;
     return magazine;
 }
 
-TANDEM_NOINLINE void make_room(cache& c, size_class& list, std::size_t k) noexcept
+/// Takes a block for which there is no room.
+TANDEM_NOINLINE void free_without_room(cache& c, void* block, std::size_t k) noexcept
 {
-    if (!c.reaper_armed) {
-        this_thread_reaper.armed = true; // the first touch registers its destructor for this thread
-        c.reaper_armed = true;
-        if (list.count < magazine_blocks(k))
-            return;
+    if (TANDEM_ASAN || c.thread_exiting) {
+        ::operator delete(block);
+        return;
     }
-    if (list.full)
-        depots[k].put(list.full);
-    list.full = std::exchange(list.active, nullptr);
-    list.count = 0;
+    arm_reaper(c);
+    size_class& list = c.lists[k];
+    if (list.active) {
+        if (list.full)
+            depots[k].put(list.full);
+        list.full = list.active;
+    }
+    list.active = ::new (block) free_block{nullptr, nullptr};
+    list.room = magazine_blocks(k) - 1;
 }
 
 } // namespace
@@ -124,30 +150,31 @@ TANDEM_NOINLINE void make_room(cache& c, size_class& list, std::size_t k) noexce
 void* frame_allocate(std::size_t size)
 {
     const std::size_t k = class_of(size);
-    if (k >= classes)
+    if (TANDEM_UNLIKELY(k >= classes))
         return ::operator new(size);
     size_class& list = this_thread_cache.lists[k];
-    if (free_block* const b = list.active) {
+    if (free_block* const b = list.active; TANDEM_LIKELY(b)) {
         list.active = b->next;
-        --list.count;
+        ++list.room;
         return b;
     }
-    return refill(list, k);
+    return refill(this_thread_cache, k);
 }
 
 void frame_free(void* block, std::size_t size) noexcept
 {
     const std::size_t k = class_of(size);
-    cache& c = this_thread_cache;
-    if (TANDEM_ASAN || k >= classes || c.thread_exiting) {
+    if (TANDEM_UNLIKELY(k >= classes)) {
         ::operator delete(block);
         return;
     }
-    size_class& list = c.lists[k];
-    if (TANDEM_UNLIKELY(list.count == magazine_blocks(k) || !c.reaper_armed))
-        make_room(c, list, k);
+    size_class& list = this_thread_cache.lists[k];
+    if (TANDEM_UNLIKELY(list.room == 0)) {
+        free_without_room(this_thread_cache, block, k);
+        return;
+    }
     list.active = ::new (block) free_block{list.active, nullptr};
-    ++list.count;
+    --list.room;
 }
 
 } // namespace tandem

@@ -61,12 +61,20 @@ struct no_sequel {
     }
 };
 
+/// What a work that awaits nothing has in the place of a completion: eight bytes less, which takes the work of a small lambda down to
+/// three cache lines.
+struct no_completion {
+    explicit no_completion(std::nullptr_t) noexcept {}
+};
+template <class Call>
+using completion_of = std::conditional_t<call_value<typename Call::raw_result>::is_coroutine, completion, no_completion>;
+
 /// A piece of root work: calls `Call`, awaits it if it gives a task, hands the outcome to `Sequel`, and makes the handle ready.
 ///
 /// `Owner` is told when the work begins and when it has ended: `void begun() noexcept` and `void ended() noexcept`; it lives as long
 /// as the handle. The call, its arguments, its frame and the sequel are destroyed before the handle becomes ready.
 template <class Call, class Sequel, class Owner>
-class work final : public result_state<call_value_t<Call>>, private completion {
+class work final : public result_state<call_value_t<Call>>, private completion_of<Call> {
     using R = call_value_t<Call>;
     using base = result_state<R>;
     static constexpr bool is_coroutine = call_value<typename Call::raw_result>::is_coroutine;
@@ -75,7 +83,11 @@ public:
     using value_type = R;
 
     work(Call&& c, Sequel&& s, Owner o, context& home, stop_token parent)
-        : base(&run, home, parent), completion(&task_ended), owner_(std::move(o)), sequel_(std::move(s)), call_(std::move(c))
+        : base(&run, home, parent)
+        , completion_of<Call>(when_task_ends())
+        , owner_(std::move(o))
+        , sequel_(std::move(s))
+        , call_(std::move(c))
     {
     }
 
@@ -123,13 +135,18 @@ private:
         }
     }
 
+    static constexpr auto when_task_ends() noexcept
+    {
+        if constexpr (is_coroutine)
+            return &task_ended;
+        else
+            return nullptr;
+    }
     static std::coroutine_handle<> task_ended(completion* c, const std::exception_ptr&) noexcept
     {
         auto* const self = static_cast<work*>(c);
-        if constexpr (is_coroutine) {
-            capture(self->base::result, [self]() -> R { return task_access::take(*self->task_); });
-            self->task_.reset();
-        }
+        capture(self->base::result, [self]() -> R { return task_access::take(*self->task_); });
+        self->task_.reset();
         self->end();
         return std::noop_coroutine();
     }
