@@ -6,7 +6,11 @@
 #include <tandem/base/unique_function.hpp>
 #include <tandem/cancel/stop_token.hpp>
 #include <tandem/combine/map.hpp>
+#include <tandem/combine/race.hpp>
+#include <tandem/combine/retry.hpp>
+#include <tandem/combine/task_scope.hpp>
 #include <tandem/combine/when_all.hpp>
+#include <tandem/combine/with_timeout.hpp>
 #include <tandem/pool/args.hpp>
 #include <tandem/pool/async_result.hpp>
 #include <tandem/pool/co_spawn.hpp>
@@ -14,6 +18,7 @@
 #include <tandem/pool/options.hpp>
 #include <tandem/pool/start_thread.hpp>
 #include <tandem/pool/thread_pool.hpp>
+#include <tandem/sync/sleep.hpp>
 #include <tandem/task/sync_wait.hpp>
 #include <tandem/task/task.hpp>
 #include <tandem/trace/observer.hpp>

@@ -336,14 +336,13 @@ TASK_TEST_CASE("children that have not begun when one fails are not started")
     CHECK_FALSE(never.started);
 }
 
-TASK_TEST_CASE("later errors go to the observer, each once")
+TASK_TEST_CASE("later errors go to the observer, each once, but not that a child was cancelled")
 {
     superseded later;
     const std::string error = co_await error_of(when_all(
         fails_after(manual, 3s, std::runtime_error("third")), fails_after(manual, 1s, std::runtime_error("first")), number(1)));
     CHECK(error == "first");
-    REQUIRE(later.texts.size() == 1); // the third was woken by the stop request
-    CHECK(later.texts[0].find("stop") != std::string::npos);
+    CHECK(later.texts.empty()); // the third was woken by the stop request
 
     const auto stubborn = [](manual_context& m, const char* what) -> task<> {
         for (int k = 0; k < 3; ++k)

@@ -12,6 +12,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -436,18 +437,33 @@ TEST_CASE("a foreign coroutine catches what a task throws")
 
 TEST_CASE("a task awaited by a foreign coroutine resumes where it is woken, and is never stopped")
 {
-    manual_context manual;
+    struct park {
+        [[nodiscard]] static bool await_ready() noexcept { return false; }
+        void await_suspend(std::coroutine_handle<> h) const noexcept { handle = h; }
+        static void await_resume() noexcept {}
+        std::coroutine_handle<>& handle;
+    };
+    std::coroutine_handle<> parked;
+    std::thread::id woken;
     bool stoppable = true;
-    const auto sleeps = [&]() -> task<int> {
+    const auto waits = [&]() -> task<int> {
         stoppable = (co_await this_task::stop_token()).stop_requested();
-        co_await manual.sleep_for(std::chrono::seconds(1));
+        const park p{parked};
+        co_await p;
+        woken = std::this_thread::get_id();
         co_return 5;
     };
     int got = 0;
-    const auto awaits = [&]() -> foreign { got = co_await sleeps(); };
+    const auto awaits = [&]() -> foreign { got = co_await waits(); };
     const foreign f = awaits();
     CHECK_FALSE(f.handle.done());
-    while (manual.step()) {}
+    std::thread::id waker;
+    std::thread other([&] {
+        waker = std::this_thread::get_id();
+        resume(parked);
+    });
+    other.join();
+    CHECK(woken == waker);
     CHECK(f.handle.done());
     CHECK(got == 5);
     CHECK_FALSE(stoppable);

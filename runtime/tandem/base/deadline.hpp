@@ -1,8 +1,30 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <limits>
 
 namespace tandem {
+
+/// `d` in nanoseconds, rounded up; what is too long for that, or not a number, as the longest there is, which never ends.
+template <class Rep, class Period>
+std::int64_t nanoseconds_of(std::chrono::duration<Rep, Period> d) noexcept
+{
+    constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
+    const double approximate = std::chrono::duration<double, std::nano>(d).count();
+    if (approximate <= -9e18)
+        return std::numeric_limits<std::int64_t>::min();
+    if (!(approximate < 9e18)) // a little short of the end, for what the double rounds off
+        return most;
+    return std::chrono::ceil<std::chrono::duration<std::int64_t, std::nano>>(d).count();
+}
+
+/// The point `ns` after `now`, or the last one there is, which never comes.
+inline std::int64_t later_by(std::int64_t now, std::int64_t ns) noexcept
+{
+    constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
+    return ns > 0 && now > most - ns ? most : now + ns;
+}
 
 /// The point of time `d` from now; what is too far for the clock is its last point, which never comes. For implementers of waits.
 template <class Rep, class Period>

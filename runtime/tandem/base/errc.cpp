@@ -1,5 +1,7 @@
 #include <tandem/base/errc.hpp>
 
+#include <typeinfo>
+
 namespace tandem {
 namespace {
 
@@ -83,5 +85,26 @@ would_deadlock::would_deadlock() : error(errc::would_deadlock) {}
 would_deadlock::would_deadlock(const char* text) : error(errc::would_deadlock, text) {}
 would_deadlock::would_deadlock(const std::string& text) : error(errc::would_deadlock, text) {}
 would_deadlock::~would_deadlock() = default;
+
+bool is_operation_cancelled(const std::exception_ptr& error) noexcept
+{
+    if (!error)
+        return false;
+#if defined(__GLIBCXX__)
+    // Without throwing it: that takes a microsecond, and losers of a race are cancelled all the time.
+    if (const std::type_info* const type = error.__cxa_exception_type())
+        if (*type == typeid(operation_cancelled))
+            return true;
+#endif
+    try {
+        std::rethrow_exception(error);
+    }
+    catch (const operation_cancelled&) {
+        return true; // or derived from it
+    }
+    catch (...) {
+        return false;
+    }
+}
 
 } // namespace tandem

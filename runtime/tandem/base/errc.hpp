@@ -1,6 +1,7 @@
 // The errors that tandem itself makes: codes, their category, and the exceptions that carry them.
 #pragma once
 
+#include <exception>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -93,6 +94,9 @@ public:
     would_deadlock& operator=(const would_deadlock&) = default;
     ~would_deadlock() override;
 };
+
+/// Whether what was thrown is an operation_cancelled.
+[[nodiscard]] bool is_operation_cancelled(const std::exception_ptr& error) noexcept;
 
 } // namespace tandem
 

@@ -7,7 +7,9 @@ std::coroutine_handle<> join_child::ended(completion* c, const std::exception_pt
 {
     auto* const self = static_cast<join_child*>(c);
     if (TANDEM_UNLIKELY(static_cast<bool>(error)))
-        self->owner->child_failed(error);
+        self->owner->child_failed(self, error);
+    else if (self->owner->policy_ > join_policy::first_error)
+        self->owner->decide(self);
     return self->owner->child_ended(self);
 }
 
@@ -36,17 +38,37 @@ std::coroutine_handle<> join::start_queued(worker* w) noexcept
     return transfer(c[0].handle);
 }
 
-void join::child_failed(const std::exception_ptr& error) noexcept
+// Before the child is counted as ended, so the source lives until the call returns.
+bool join::decide(join_child* c) noexcept
+{
+    join_child* nobody = nullptr;
+    // relaxed: what the decider wrote is read when all have been counted, and by then it is visible
+    if (!decider_.compare_exchange_strong(nobody, c, std::memory_order_relaxed))
+        return false;
+    env.stop.request_stop();
+    return true;
+}
+
+void join::child_failed(join_child* c, const std::exception_ptr& error) noexcept
 {
     const std::exception_ptr* first = nullptr;
-    if (failed_.compare_exchange_strong(first, &error, std::memory_order_relaxed)) {
-        // Before this child is counted as ended, so the source lives until the call returns.
-        if (first_error_cancels_)
-            env.stop.request_stop();
+    switch (policy_) {
+    case join_policy::none:
+        return;
+    case join_policy::first_end:
+        if (decide(c))
+            return;
+        break;
+    case join_policy::first_error:
+    case join_policy::first_success:
+        if (failed_.compare_exchange_strong(first, &error, std::memory_order_relaxed)) {
+            if (policy_ == join_policy::first_error)
+                decide(c);
+            return;
+        }
+        break;
     }
-    else if (first_error_cancels_)
-        if (observer* const o = current_observer())
-            o->error_superseded(error);
+    report_superseded(error);
 }
 
 } // namespace tandem::detail

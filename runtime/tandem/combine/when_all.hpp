@@ -1,7 +1,7 @@
 #pragma once
 
 #include <tandem/base/outcome.hpp>
-#include <tandem/combine/detail/join.hpp>
+#include <tandem/combine/detail/children.hpp>
 #include <tandem/combine/result_buffer.hpp>
 #include <tandem/task/awaitable.hpp>
 
@@ -27,13 +27,6 @@ template <class... Tasks>
 class settled_pack;
 template <class Task>
 class settled_range;
-
-template <class R>
-concept awaitable_range = requires(R& r) {
-    r.begin();
-    r.end();
-    requires awaitable<std::remove_cvref_t<decltype(*r.begin())>>;
-};
 
 } // namespace detail
 
@@ -75,20 +68,6 @@ template <detail::awaitable_range Range>
 namespace detail {
 
 template <class T>
-using nonvoid = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
-
-template <class T>
-nonvoid<T> take_value(task<T>& t)
-{
-    if constexpr (std::is_void_v<T>) {
-        task_access::take(t);
-        return {};
-    }
-    else
-        return task_access::take(t);
-}
-
-template <class T>
 outcome<T> take_outcome(task<T>& t)
 {
     outcome<T> o;
@@ -101,88 +80,10 @@ outcome<T> take_outcome(task<T>& t)
     return o;
 }
 
-template <class T>
-void prepare_child(join& j, join_child& c, task<T>& t) noexcept
-{
-    c.owner = &j;
-    c.handle = task_access::prepare(t, j.env, c);
-    c.credit = 0;
-}
-
-/// The awaiter of all four: `Children` holds the tasks, says how many, prepares them, and makes the result.
-template <class Children>
-class join_awaiter {
-public:
-    explicit join_awaiter(Children& c) noexcept : children_(c) {}
-
-    [[nodiscard]] bool await_ready() const noexcept { return children_.size() == 0; }
-
-    template <class Promise>
-    std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> parent)
-    {
-        join& j = join_.emplace(environment_of(parent), Children::first_error_cancels);
-        return j.start(children_.prepare(j, nodes_), children_.size(), parent);
-    }
-
-    decltype(auto) await_resume()
-    {
-        if (Children::first_error_cancels && join_)
-            if (const std::exception_ptr* const error = join_->error())
-                std::rethrow_exception(*error);
-        return children_.result();
-    }
-
-private:
-    Children& children_;
-    std::optional<join> join_;
-    typename Children::nodes nodes_;
-};
-
-template <class... Tasks>
-class pack_children {
-public:
-    using nodes = std::array<join_child, sizeof...(Tasks)>;
-
-    explicit pack_children(Tasks&&... t) noexcept : tasks_(std::move(t)...) {}
-
-    static constexpr std::size_t size() noexcept { return sizeof...(Tasks); }
-
-    join_child* prepare(join& j, nodes& n) noexcept
-    {
-        [&]<std::size_t... I>(std::index_sequence<I...>) { (prepare_child(j, n[I], std::get<I>(tasks_)), ...); }(
-            std::index_sequence_for<Tasks...>{});
-        return n.data();
-    }
-
-protected:
-    std::tuple<Tasks...> tasks_;
-};
-
-template <class Task>
-class range_children {
-public:
-    using nodes = std::vector<join_child>;
-
-    explicit range_children(std::vector<Task>&& t) noexcept : tasks_(std::move(t)) {}
-
-    [[nodiscard]] std::size_t size() const noexcept { return tasks_.size(); }
-
-    join_child* prepare(join& j, nodes& n)
-    {
-        n = nodes(tasks_.size());
-        for (std::size_t i = 0; i < tasks_.size(); ++i)
-            prepare_child(j, n[i], tasks_[i]);
-        return n.data();
-    }
-
-protected:
-    std::vector<Task> tasks_;
-};
-
 template <class... Tasks>
 class [[nodiscard("co_await it, or co_spawn it")]] when_all_pack : public pack_children<Tasks...> {
 public:
-    static constexpr bool first_error_cancels = true;
+    static constexpr join_policy policy = join_policy::first_error;
     using pack_children<Tasks...>::pack_children;
     auto operator co_await() && noexcept { return join_awaiter<when_all_pack>(*this); }
 
@@ -196,7 +97,7 @@ public:
 template <class... Tasks>
 class [[nodiscard("co_await it, or co_spawn it")]] settled_pack : public pack_children<Tasks...> {
 public:
-    static constexpr bool first_error_cancels = false;
+    static constexpr join_policy policy = join_policy::none;
     using pack_children<Tasks...>::pack_children;
     auto operator co_await() && noexcept { return join_awaiter<settled_pack>(*this); }
 
@@ -210,7 +111,7 @@ public:
 template <class Task>
 class [[nodiscard("co_await it, or co_spawn it")]] when_all_range : public range_children<Task> {
 public:
-    static constexpr bool first_error_cancels = true;
+    static constexpr join_policy policy = join_policy::first_error;
     using range_children<Task>::range_children;
     auto operator co_await() && noexcept { return join_awaiter<when_all_range>(*this); }
 
@@ -230,7 +131,7 @@ public:
 template <class Task>
 class [[nodiscard("co_await it, or co_spawn it")]] settled_range : public range_children<Task> {
 public:
-    static constexpr bool first_error_cancels = false;
+    static constexpr join_policy policy = join_policy::none;
     using range_children<Task>::range_children;
     auto operator co_await() && noexcept { return join_awaiter<settled_range>(*this); }
 
@@ -243,20 +144,6 @@ public:
         return outcomes;
     }
 };
-
-template <class Range>
-auto tasks_of(Range& range)
-{
-    using A = std::remove_cvref_t<decltype(*range.begin())>;
-    if constexpr (std::is_same_v<Range, std::vector<A>> && is_task<A>)
-        return std::move(range);
-    else {
-        std::vector<task_for<A>> tasks;
-        for (auto&& a : range)
-            tasks.push_back(as_task(std::move(a)));
-        return tasks;
-    }
-}
 
 } // namespace detail
 

@@ -1,4 +1,5 @@
 #include <tandem/io/executor.hpp>
+#include <tandem/sched/detail/timer_service.hpp>
 
 #include <asio/dispatch.hpp>
 #include <asio/execution/occupancy.hpp>
@@ -32,6 +33,11 @@ private:
     job* job_;
 };
 
+detail::timer_service& timers_of(const asio::any_io_executor& ex)
+{
+    return asio::use_service<detail::timer_service>(asio::query(ex, asio::execution::context));
+}
+
 template <class Executor>
 bool runs_here(const asio::any_io_executor& ex) noexcept
 {
@@ -48,6 +54,9 @@ executor_context::executor_context(const asio::any_io_executor& ex)
 
 void executor_context::post(job& j) noexcept { asio::post(executor_, run_job(j)); }
 void executor_context::resume_from_handler(job& j) noexcept { asio::dispatch(executor_, run_job(j)); }
+
+bool executor_context::start_timer(timer& t) noexcept { return timers_of(executor_).start(t, executor_); }
+bool executor_context::stop_timer(timer& t) noexcept { return timers_of(executor_).stop(t); }
 
 bool executor_context::would_deadlock_here() const noexcept
 {

@@ -19,6 +19,8 @@ public:
     explicit executor_context(const asio::any_io_executor& ex);
 
     void post(job& j) noexcept override;
+    bool start_timer(timer& t) noexcept override;
+    bool stop_timer(timer& t) noexcept override;
     void resume_from_handler(job& j) noexcept override;
     [[nodiscard]] const asio::any_io_executor* executor() const noexcept override { return &executor_; }
     [[nodiscard]] bool would_deadlock_here() const noexcept override;

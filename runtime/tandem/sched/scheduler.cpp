@@ -61,6 +61,9 @@ void scheduler::resume_from_handler(job& j) noexcept
         pump(*w);
 }
 
+bool scheduler::start_timer(timer& t) noexcept { return impl_->timers.start(t, impl_->executor); }
+bool scheduler::stop_timer(timer& t) noexcept { return impl_->timers.stop(t); }
+
 // --- pumps -------------------------------------------------------------------------------------
 
 bool scheduler::try_take_place() noexcept

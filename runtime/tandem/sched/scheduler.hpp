@@ -91,6 +91,8 @@ public:
     ~scheduler();
 
     void post(job& j) noexcept override;
+    bool start_timer(timer& t) noexcept override;
+    bool stop_timer(timer& t) noexcept override;
     [[nodiscard]] const asio::any_io_executor* executor() const noexcept override;
     [[nodiscard]] error_sink& unhandled() noexcept override;
 

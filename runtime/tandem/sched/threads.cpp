@@ -136,6 +136,7 @@ void scheduler::stop_threads(bool abandon) noexcept
         if (std::exchange(i.stopping, true))
             return;
     }
+    i.timers.disarm();
     if (abandon)
         i.pool.stop();
     i.pool.wait(); // takes back the work that the pool itself counts as; with no threads of its own it does not block

@@ -1,6 +1,9 @@
 #include <tandem/task/context.hpp>
+#include <tandem/task/sync_wait.hpp>
 
+#include <chrono>
 #include <cstdio>
+#include <thread>
 
 namespace tandem {
 
@@ -27,7 +30,23 @@ error_sink& context::unhandled() noexcept
     return *sink;
 }
 
+std::int64_t context::now_ns() const noexcept
+{
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
 namespace {
+
+/// A loop on a thread of its own, for the timers of tasks that run wherever a foreign coroutine happens to. Never ends.
+detail::run_loop& timer_thread()
+{
+    static detail::run_loop& loop = []() -> detail::run_loop& {
+        auto* const l = new detail::run_loop;
+        std::thread([l] { l->run(); }).detach();
+        return *l;
+    }();
+    return loop;
+}
 
 // The jobs that were posted to the detached environment by the callbacks of a stop request that this thread delivers.
 struct job_list {
@@ -56,6 +75,8 @@ struct inline_context final : context {
         (l.head ? l.tail->next_ : l.head) = &j;
         l.tail = &j;
     }
+    bool start_timer(timer& t) noexcept override { return timer_thread().start_timer(t); }
+    bool stop_timer(timer& t) noexcept override { return timer_thread().stop_timer(t); }
 };
 
 } // namespace

@@ -3,8 +3,10 @@
 #include <tandem/base/asio_fwd.hpp>
 #include <tandem/cancel/stop_token.hpp>
 #include <tandem/task/job.hpp>
+#include <tandem/task/timer.hpp>
 
 #include <atomic>
+#include <cstdint>
 #include <exception>
 
 namespace tandem {
@@ -55,6 +57,15 @@ public:
 
     /// Where exceptions go that nobody will see. The default sink lives for ever.
     [[nodiscard]] virtual error_sink& unhandled() noexcept;
+
+    /// Has `t` queued on `t.ctx`, this context as a rule, when its deadline has come; false when it was stopped before. Once it is started
+    /// another thread may execute and destroy it, so this is the caller's last touch. Callable from any thread.
+    virtual bool start_timer(timer& t) noexcept = 0;
+    /// Takes `t` out, which then belongs to the caller again: true. False when it has been queued already, or was not started yet; in the
+    /// latter case `start_timer` will refuse it. Callable from any thread.
+    virtual bool stop_timer(timer& t) noexcept = 0;
+    /// What the deadlines of timers are counted in: nanoseconds since the epoch of std::chrono::steady_clock.
+    [[nodiscard]] virtual std::int64_t now_ns() const noexcept;
 
     /// True when a thread that waits for work of this context would itself be the one to run it, so that waiting would hang.
     [[nodiscard]] virtual bool would_deadlock_here() const noexcept { return false; }

@@ -15,6 +15,8 @@ public:
     run_loop();
     ~run_loop();
     void post(job& j) noexcept override;
+    bool start_timer(timer& t) noexcept override;
+    bool stop_timer(timer& t) noexcept override;
     [[nodiscard]] bool would_deadlock_here() const noexcept override; // on the thread inside run()
     void run() noexcept;                                              // executes jobs until finish() was called
     void finish() noexcept; // from any thread; run() returns, and nothing of the loop is touched after

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <exception>
 
 namespace tandem {
@@ -21,7 +22,8 @@ public:
     virtual void task_submitted(const void* id) noexcept;
     /// That task ended, with a value (`error` null) or with an exception.
     virtual void task_finished(const void* id, const std::exception_ptr& error) noexcept;
-    /// An exception that a combinator could not deliver because an earlier one was rethrown.
+    /// An exception that a combinator could not deliver, because an earlier one was rethrown or another child had won. The
+    /// operation_cancelled of a child that was asked to stop is none.
     virtual void error_superseded(const std::exception_ptr& error) noexcept;
     /// A worker is about to wait inside a blocking verb, and another thread takes its place.
     virtual void worker_blocked() noexcept;
@@ -30,8 +32,14 @@ public:
 /// Installs `o` (not owned; null removes) and returns the one before. The caller keeps `o` alive until no pool can call it.
 observer* set_observer(observer* o) noexcept;
 
+/// How many exceptions the combinators of this process could not deliver: those of observer::error_superseded.
+[[nodiscard]] std::uint64_t superseded_errors() noexcept;
+
 namespace detail {
 extern std::atomic<observer*> installed_observer;
+
+/// Counts `error`, and shows it to the observer, unless it is an operation_cancelled.
+void report_superseded(const std::exception_ptr& error) noexcept;
 } // namespace detail
 
 /// The installed observer, or null.

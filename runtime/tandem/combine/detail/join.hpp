@@ -12,6 +12,14 @@ namespace tandem::detail {
 
 class join;
 
+/// What decides a join before all its children have ended. Then the rest are asked to stop, and what has not begun does not begin.
+enum class join_policy : unsigned char {
+    none,          ///< nothing: every child runs to its end
+    first_error,   ///< the first that fails
+    first_end,     ///< the first that ends
+    first_success, ///< the first that ends without an error
+};
+
 /// One child of a join: what is queued, and what learns that the child ended. The children of a join lie in one array.
 struct join_child final : job, completion {
     join_child() noexcept : job(&run), completion(&ended) {}
@@ -33,10 +41,7 @@ struct join_child final : job, completion {
 /// handed in at the shared counter. So a join of which nothing was stolen does no atomic read-modify-write but the queue's own.
 class join {
 public:
-    join(environment& parent, bool first_error_cancels) noexcept
-        : env(*parent.ctx, parent.stop.get_token()), first_error_cancels_(first_error_cancels)
-    {
-    }
+    join(environment& parent, join_policy p) noexcept : env(*parent.ctx, parent.stop.get_token()), policy_(p) {}
 
     /// Starts `children[0..n)`, n > 0, each prepared with `env`; returns what to run next. `parent` continues when all have ended.
     std::coroutine_handle<> start(join_child* children, std::size_t n, std::coroutine_handle<> parent) noexcept
@@ -56,8 +61,15 @@ public:
         return transfer(children[0].handle);
     }
 
-    /// What the child threw that failed first, or null. After the join.
+    // After the join.
+    /// What the child threw that failed first, or null; not kept under join_policy::none and first_end.
     [[nodiscard]] const std::exception_ptr* error() const noexcept { return failed_.load(std::memory_order_relaxed); }
+    /// The index of the child that decided the join, or the number of children when none did.
+    [[nodiscard]] std::size_t decider() const noexcept
+    {
+        const join_child* const c = decider_.load(std::memory_order_relaxed);
+        return c ? static_cast<std::size_t>(c - children_) : total_;
+    }
 
     environment env; // the children's
 
@@ -65,12 +77,10 @@ private:
     friend join_child;
 
     std::coroutine_handle<> start_queued(worker* w) noexcept;
-    void child_failed(const std::exception_ptr& error) noexcept;
-    /// A sibling failed before this child was started: there is no point in starting it.
-    [[nodiscard]] bool pointless() const noexcept
-    {
-        return TANDEM_UNLIKELY(failed_.load(std::memory_order_relaxed) != nullptr) && first_error_cancels_;
-    }
+    void child_failed(join_child* c, const std::exception_ptr& error) noexcept;
+    bool decide(join_child* c) noexcept;
+    /// The join was decided before this child was started: there is no point in starting it.
+    [[nodiscard]] bool pointless() const noexcept { return TANDEM_UNLIKELY(decider_.load(std::memory_order_relaxed) != nullptr); }
     std::coroutine_handle<> child_ended(join_child* c) noexcept;
 
     // Set when the join starts.
@@ -79,8 +89,9 @@ private:
     std::coroutine_handle<> parent_;
     worker* forker_;
     std::atomic<std::size_t> pending_{0};
+    std::atomic<join_child*> decider_{nullptr};
     std::atomic<const std::exception_ptr*> failed_{nullptr}; // in the frame of the child
-    bool first_error_cancels_;
+    const join_policy policy_;
 };
 
 inline std::coroutine_handle<> join::child_ended(join_child* c) noexcept

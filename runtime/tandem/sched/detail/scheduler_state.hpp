@@ -1,6 +1,7 @@
 #pragma once
 
 #include <tandem/base/unique_function.hpp>
+#include <tandem/sched/detail/timer_service.hpp>
 #include <tandem/task/context.hpp>
 
 #include <asio/any_io_executor.hpp>
@@ -30,6 +31,7 @@ struct scheduler_state {
     scheduler_state(const char* pool_name, std::size_t n_threads, unique_function<void()> init, error_sink* s)
         : name(pool_name), initializer(std::move(init)), sink(s), started(static_cast<std::ptrdiff_t>(n_threads))
     {
+        timers.stay_armed();
     }
     ~scheduler_state();
     scheduler_state(const scheduler_state&) = delete;
@@ -44,6 +46,7 @@ struct scheduler_state {
     // while that thread blocks.)
     asio::thread_pool pool{0};
     asio::any_io_executor executor{pool.get_executor()};
+    timer_service& timers{asio::use_service<timer_service>(pool)};
 
     // Slots are added, never removed, and published by the count: readers index without a lock.
     std::vector<std::atomic<worker*>> workers{most_workers};

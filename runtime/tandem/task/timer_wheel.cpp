@@ -1,0 +1,220 @@
+#include <tandem/task/timer_wheel.hpp>
+
+#include <algorithm>
+#include <bit>
+#include <functional>
+#include <utility>
+
+namespace tandem {
+
+namespace {
+
+/// The points of time before the clock's epoch, if any, are all past.
+std::uint64_t ns_of(std::int64_t t) noexcept { return static_cast<std::uint64_t>(std::max<std::int64_t>(t, 0)); }
+
+} // namespace
+
+bool timer_wheel::start(timer& t) noexcept
+{
+    if (t.state_ != timer::state::fresh)
+        return false;
+    t.state_ = timer::state::waiting;
+    ++size_;
+    insert(t);
+    return true;
+}
+
+bool timer_wheel::stop(timer& t) noexcept
+{
+    if (t.state_ == timer::state::expired)
+        return false;
+    if (std::exchange(t.state_, timer::state::stopped) != timer::state::waiting)
+        return false;
+    --size_;
+    remove(t);
+    return true;
+}
+
+timer* timer_wheel::pop_expired(std::int64_t now_ns) noexcept
+{
+    advance(ns_of(now_ns) >> tick_bits);
+    timer* const t = heap_;
+    if (!t || t->deadline_ns > now_ns)
+        return nullptr;
+    t->state_ = timer::state::expired;
+    --size_;
+    remove(*t);
+    return t;
+}
+
+timer* timer_wheel::stop_any() noexcept
+{
+    timer* t = heap_;
+    if (!t) {
+        if (size_ == 0)
+            return nullptr;
+        const place p = first_slot();
+        t = slot_[p.level][p.slot];
+    }
+    stop(*t);
+    return t;
+}
+
+std::int64_t timer_wheel::next_look() const noexcept
+{
+    if (heap_)
+        return heap_->deadline_ns;
+    if (size_ == 0)
+        return never;
+    // Of a few, the first: it saves looking at the beginning of the slot only to learn that.
+    constexpr int few = 8;
+    const place p = first_slot();
+    std::int64_t first = never;
+    int count = 0;
+    for (const timer* t = slot_[p.level][p.slot]; t; t = t->next_timer_, ++count) {
+        if (count == few)
+            return static_cast<std::int64_t>(start_of(p) << tick_bits);
+        first = std::min(first, t->deadline_ns);
+    }
+    return first;
+}
+
+// The slots of a level that are occupied all lie after the current time's: a timer lies at the level of the highest digit in which its
+// tick differs from the current one, in the slot of that digit. What differs at a lower level differs later, so the lowest is the first.
+timer_wheel::place timer_wheel::first_slot() const noexcept
+{
+    std::size_t level = 0;
+    while (occupied_[level] == 0)
+        ++level;
+    return {level, static_cast<std::size_t>(std::countr_zero(occupied_[level]))};
+}
+
+std::uint64_t timer_wheel::start_of(place p) const noexcept
+{
+    const std::size_t shift = p.level * slot_bits;
+    const std::uint64_t above = (tick_ >> shift) & ~std::uint64_t{slots - 1};
+    return (above | p.slot) << shift;
+}
+
+void timer_wheel::insert(timer& t) noexcept
+{
+    const std::uint64_t tick = ns_of(t.deadline_ns) >> tick_bits;
+    if (tick <= tick_) {
+        push_heap(t);
+        return;
+    }
+    const auto level = static_cast<std::size_t>(std::bit_width(tick ^ tick_) - 1) / slot_bits;
+    const std::size_t slot = (tick >> (level * slot_bits)) & (slots - 1);
+    timer*& head = slot_[level][slot];
+    t.in_heap_ = false;
+    t.next_timer_ = head;
+    t.back_ = &head;
+    if (head)
+        head->back_ = &t.next_timer_;
+    head = &t;
+    occupied_[level] |= std::uint64_t{1} << slot;
+}
+
+void timer_wheel::remove(timer& t) noexcept
+{
+    if (t.in_heap_) {
+        remove_from_heap(t);
+        return;
+    }
+    *t.back_ = t.next_timer_;
+    if (t.next_timer_)
+        t.next_timer_->back_ = t.back_;
+    else if (timer** const first = &slot_[0][0]; !std::less<>{}(t.back_, first) && std::less<>{}(t.back_, first + levels * slots)) {
+        const auto k = static_cast<std::size_t>(t.back_ - first);
+        occupied_[k / slots] &= ~(std::uint64_t{1} << (k % slots));
+    }
+}
+
+// Moves the current time on. The slots that it comes to are emptied, first to last, into lower levels and at last into the heap. What
+// stays where it is still differs from the new time in the same highest digit, since the new time is before its slot.
+void timer_wheel::advance(std::uint64_t tick) noexcept
+{
+    while (tick_ < tick) {
+        std::size_t level = 0;
+        while (level < levels && occupied_[level] == 0)
+            ++level;
+        if (level == levels)
+            break;
+        const place p = first_slot();
+        const std::uint64_t start = start_of(p);
+        if (start > tick)
+            break;
+        tick_ = start;
+        occupied_[p.level] &= ~(std::uint64_t{1} << p.slot);
+        timer* t = std::exchange(slot_[p.level][p.slot], nullptr);
+        while (t) {
+            timer* const next = t->next_timer_;
+            insert(*t);
+            t = next;
+        }
+    }
+    tick_ = std::max(tick_, tick);
+}
+
+// --- the heap ----------------------------------------------------------------------------------
+
+timer* timer_wheel::meld(timer* a, timer* b) noexcept
+{
+    if (b->deadline_ns < a->deadline_ns)
+        std::swap(a, b);
+    b->next_timer_ = a->child_;
+    if (a->child_)
+        a->child_->back_ = &b->next_timer_;
+    a->child_ = b;
+    b->back_ = &a->child_;
+    return a;
+}
+
+// In pairs from the left, then from the right into one.
+timer* timer_wheel::meld_siblings(timer* first) noexcept
+{
+    timer* pairs = nullptr; // last first
+    while (first) {
+        timer* const a = first;
+        timer* const b = a->next_timer_;
+        first = b ? b->next_timer_ : nullptr;
+        timer* const pair = b ? meld(a, b) : a;
+        pair->next_timer_ = pairs;
+        pairs = pair;
+    }
+    timer* all = pairs;
+    if (all) {
+        timer* rest = all->next_timer_;
+        while (rest) {
+            timer* const next = rest->next_timer_;
+            all = meld(all, rest);
+            rest = next;
+        }
+        all->next_timer_ = nullptr;
+    }
+    return all;
+}
+
+void timer_wheel::push_heap(timer& t) noexcept
+{
+    t.in_heap_ = true;
+    t.child_ = nullptr;
+    t.next_timer_ = nullptr;
+    heap_ = heap_ ? meld(heap_, &t) : &t;
+    heap_->next_timer_ = nullptr;
+    heap_->back_ = &heap_;
+}
+
+void timer_wheel::remove_from_heap(timer& t) noexcept
+{
+    *t.back_ = t.next_timer_;
+    if (t.next_timer_)
+        t.next_timer_->back_ = t.back_;
+    if (timer* const below = meld_siblings(t.child_)) {
+        heap_ = heap_ ? meld(heap_, below) : below;
+        heap_->next_timer_ = nullptr;
+        heap_->back_ = &heap_;
+    }
+}
+
+} // namespace tandem
