@@ -16,9 +16,11 @@
 #include <tandem/pool/co_spawn.hpp>
 #include <tandem/pool/imap.hpp>
 #include <tandem/pool/options.hpp>
+#include <tandem/pool/schedule_on.hpp>
 #include <tandem/pool/start_thread.hpp>
 #include <tandem/pool/thread_pool.hpp>
 #include <tandem/sync/sleep.hpp>
+#include <tandem/task/inherit.hpp>
 #include <tandem/task/sync_wait.hpp>
 #include <tandem/task/task.hpp>
 #include <tandem/trace/observer.hpp>

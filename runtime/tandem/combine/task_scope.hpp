@@ -66,7 +66,7 @@ private:
     struct child_of;
 
     task_scope(environment& parent, std::coroutine_handle<> h) noexcept
-        : env_(*parent.ctx, parent.stop.get_token()), parent_stop_(parent.stop.get_token()), parent_(h)
+        : env_(parent), parent_stop_(parent.stop.get_token()), parent_(h)
     {
     }
 

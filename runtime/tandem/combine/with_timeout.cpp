@@ -9,7 +9,7 @@ void timeout_wait::begin(std::coroutine_handle<> parent, environment& parent_env
 {
     parent_ = parent;
     parent_stop_ = parent_env.stop.get_token();
-    env_.emplace(*parent_env.ctx, parent_stop_);
+    env_.emplace(parent_env);
     ctx = parent_env.ctx;
     deadline_ns = limit_.from_now ? later_by(ctx->now_ns(), limit_.ns) : limit_.ns;
     // This object lives until both have arrived, and the child has not begun: so it may be touched after the start.

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <tandem/io/completion_token.hpp>
-#include <tandem/pool/co_spawn.hpp>
+#include <tandem/pool/schedule_on.hpp>
 
 #include <asio/any_io_executor.hpp>
 #include <asio/execution_context.hpp>
@@ -89,6 +89,21 @@ template <detail::asio_context Context, detail::spawnable X, class Token>
 auto co_spawn(Context& ctx, X&& x, Token&& token)
 {
     return co_spawn(ctx.get_executor(), std::forward<X>(x), std::forward<Token>(token));
+}
+
+/// Runs `a` on an Asio executor or context, and goes on here with its value, or what it threw, when it has ended: see
+/// `schedule_on(pool, a)`.
+template <detail::asio_executor Executor, awaitable A>
+[[nodiscard("co_await it, or co_spawn it")]] auto schedule_on(const Executor& ex, A a)
+{
+    using T = typename task_for<A>::value_type;
+    auto start = [ex, t = as_task(std::move(a))]() mutable { return co_spawn(ex, std::move(t)); };
+    return detail::start_and_join<T>(std::move(start));
+}
+template <detail::asio_context Context, awaitable A>
+[[nodiscard("co_await it, or co_spawn it")]] auto schedule_on(Context& ctx, A a)
+{
+    return schedule_on(ctx.get_executor(), std::move(a));
 }
 
 } // namespace tandem

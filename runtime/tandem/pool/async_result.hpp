@@ -85,6 +85,9 @@ public:
     auto operator co_await() & { return awaiter{*this, false}; }
     auto operator co_await() && { return awaiter{*this, true}; }
 
+    /// `co_await r.ended()`: waits until the call has ended, whatever the coroutine is asked; gives nothing, throws nothing.
+    [[nodiscard]] auto ended() const { return state().ready.uninterrupted(); }
+
 private:
     template <class T>
     friend async_result<T> make_async_result(detail::result_state<T>*) noexcept;

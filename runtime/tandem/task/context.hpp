@@ -81,13 +81,28 @@ private:
     scheduler* scheduler_;
 };
 
-/// What a task inherits from the one that awaits it: where it runs and what may stop it. Owned by the root (a spawned task) or by
+namespace detail {
+
+/// What a task-local variable is bound to, for all that inherit the environment which points here.
+struct local_binding {
+    const void* key;
+    const void* value;
+    const local_binding* outer;
+};
+
+} // namespace detail
+
+/// What a task inherits from the one that awaits it: where it runs, what may stop it, and its task-local variables. Owned by the root (a spawned task) or by
 /// a combinator that gives its children a stop source of their own; tasks hold a pointer.
 struct environment {
     environment(context& c, stop_token parent) noexcept : ctx(&c), stop(parent) {}
+    /// Like `parent`, with a stop source of its own below the parent's, or below `above`.
+    explicit environment(const environment& parent) noexcept : environment(parent, parent.stop.get_token()) {}
+    environment(const environment& parent, stop_token above) noexcept : ctx(parent.ctx), stop(above), locals(parent.locals) {}
 
     context* ctx;
     stop_source stop;
+    const detail::local_binding* locals = nullptr;
 };
 
 /// The environment of a task that is awaited by a foreign coroutine: resumes at once, on whichever thread; is never stopped.

@@ -253,6 +253,15 @@ struct task_access {
         t.handle_.promise().completion_ = &c;
         return t.handle_;
     }
+    /// Makes `t` continue with `parent`, in an environment other than the parent's; returns the handle to resume.
+    template <class T>
+    static std::coroutine_handle<> prepare(task<T>& t, environment& env, std::coroutine_handle<> parent) noexcept
+    {
+        TANDEM_ASSERT(t.handle_ && !t.handle_.promise().env_, "a task is awaited once");
+        t.handle_.promise().env_ = &env;
+        t.handle_.promise().continuation_ = parent;
+        return t.handle_;
+    }
     /// Moves the value out of an ended task, or rethrows.
     template <class T>
     static T take(task<T>& t)

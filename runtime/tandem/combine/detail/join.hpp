@@ -41,7 +41,7 @@ struct join_child final : job, completion {
 /// handed in at the shared counter. So a join of which nothing was stolen does no atomic read-modify-write but the queue's own.
 class join {
 public:
-    join(environment& parent, join_policy p) noexcept : env(*parent.ctx, parent.stop.get_token()), policy_(p) {}
+    join(environment& parent, join_policy p) noexcept : env(parent), policy_(p) {}
 
     /// Starts `children[0..n)`, n > 0, each prepared with `env`; returns what to run next. `parent` continues when all have ended.
     std::coroutine_handle<> start(join_child* children, std::size_t n, std::coroutine_handle<> parent) noexcept

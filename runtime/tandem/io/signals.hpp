@@ -1,0 +1,34 @@
+#pragma once
+
+#include <tandem/task/task.hpp>
+
+#include <concepts>
+#include <vector>
+
+namespace tandem {
+
+namespace detail {
+
+/// A list of signals, by value: GCC 12 miscompiles a std::initializer_list in a co_await expression.
+class signal_list {
+public:
+    template <std::same_as<int>... More>
+    signal_list(int first, More... more) : numbers_{first, more...} // NOLINT: implicit, so that braces do
+    {
+    }
+    std::vector<int>::const_iterator begin() const noexcept { return numbers_.begin(); }
+    std::vector<int>::const_iterator end() const noexcept { return numbers_.end(); }
+
+private:
+    std::vector<int> numbers_;
+};
+
+} // namespace detail
+
+/// `co_await wait_signal({SIGINT, SIGTERM})`: waits for the first of these signals and gives its number. While it waits they do not
+/// have their default effect; before and after they do, so a second Ctrl-C ends a program that takes its time to stop.
+///
+/// Errors: asio::system_error for what is no signal. Cancellation: throws operation_cancelled when the task is asked to stop.
+[[nodiscard]] task<int> wait_signal(detail::signal_list signals);
+
+} // namespace tandem

@@ -1,0 +1,51 @@
+#include <tandem/combine/race.hpp>
+#include <tandem/io/signals.hpp>
+#include <tandem/pool/co_spawn.hpp>
+#include <tandem/sync/sleep.hpp>
+#include <tandem/task/sync_wait.hpp>
+
+#include <asio/system_error.hpp>
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <csignal>
+
+using namespace tandem;
+using namespace std::chrono_literals;
+
+namespace {
+
+task<> raises(int number)
+{
+    co_await sleep_for(20ms); // the waiter has begun by then, or else the signal would end the test
+    std::raise(number);
+}
+
+task<int> waits()
+{
+    const int number = co_await wait_signal({SIGUSR1, SIGUSR2});
+    co_return number;
+}
+
+} // namespace
+
+TEST_CASE("the first of the signals ends the wait and is told, on a pool and in sync_wait")
+{
+    thread_pool pool{2};
+    for (const int number : {SIGUSR1, SIGUSR2}) {
+        auto got = co_spawn(pool, waits());
+        auto raised = co_spawn(pool, raises(number));
+        CHECK(got.get() == number);
+        raised.get();
+    }
+    auto raised = co_spawn(pool, raises(SIGUSR2));
+    CHECK(sync_wait(waits()) == SIGUSR2);
+    raised.get();
+}
+
+TEST_CASE("the wait can be stopped, and what is no signal is refused")
+{
+    thread_pool pool{2};
+    CHECK(sync_wait(pool, race(waits(), sleep_for(1ms))).index() == 1);
+    CHECK_THROWS_AS(sync_wait(pool, wait_signal({-7})), asio::system_error);
+}
