@@ -14,6 +14,11 @@
 #include <tandem/pool/options.hpp>
 #include <tandem/pool/start_thread.hpp>
 #include <tandem/pool/thread_pool.hpp>
+#include <tandem/sync/channel.hpp>
+#include <tandem/sync/event.hpp>
+#include <tandem/sync/latch.hpp>
+#include <tandem/sync/mutex.hpp>
+#include <tandem/sync/semaphore.hpp>
 #include <tandem/task/sync_wait.hpp>
 #include <tandem/task/task.hpp>
 #include <tandem/trace/observer.hpp>
