@@ -98,7 +98,8 @@ public:
     template <awaitable A>
     [[nodiscard("co_await it, or co_spawn it")]] auto bind(V value, A a) const
     {
-        return detail::inheriting<typename task_for<A>::value_type, detail::other_local<V>>(as_task(std::move(a)), {this, std::move(value)});
+        return detail::inheriting<typename task_for<A>::value_type, detail::other_local<V>>(
+            as_task(std::move(a)), {this, std::move(value)});
     }
     /// `co_await x.get()`: the value, which lives as long as the task that `bind` runs, or null. Never suspends. Cost: O(bindings).
     [[nodiscard]] auto get() const noexcept { return detail::local_awaiter<V>(this); }
@@ -123,6 +124,11 @@ public:
     class awaiter {
     public:
         explicit awaiter(inheriting& i) noexcept : owner_(i) {}
+        ~awaiter()
+        {
+            if (env_)
+                owner_.task_ = {}; // destroyed in its wait: before the environment
+        }
         [[nodiscard]] static constexpr bool await_ready() noexcept { return false; }
         template <class Promise>
         std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> h) noexcept
@@ -130,7 +136,11 @@ public:
             owner_.change_.apply(env_, environment_of(h));
             return transfer(task_access::prepare(owner_.task_, *env_, std::coroutine_handle<>(h)));
         }
-        T await_resume() { return task_access::take(owner_.task_); }
+        T await_resume()
+        {
+            env_.reset();
+            return task_access::take(owner_.task_);
+        }
 
     private:
         inheriting& owner_;
