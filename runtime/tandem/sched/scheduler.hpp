@@ -90,6 +90,7 @@ public:
     explicit scheduler(options o);
     ~scheduler();
 
+    using context::set_terminate_token; ///< once, before there is work
     void post(job& j) noexcept override;
     bool start_timer(timer& t) noexcept override;
     bool stop_timer(timer& t) noexcept override;

@@ -21,6 +21,9 @@ struct other_token {
     stop_token token;
     void apply(std::optional<environment>& e, environment& parent) noexcept { e.emplace(parent, token); }
 };
+struct shield {
+    void apply(std::optional<environment>& e, environment& parent) noexcept { e.emplace(parent, parent.ctx->terminate_token()); }
+};
 template <class V>
 struct other_local {
     const void* key;
@@ -66,11 +69,12 @@ template <awaitable A>
     return detail::inheriting<typename task_for<A>::value_type, detail::other_token>(as_task(std::move(a)), {token});
 }
 
-/// Runs `a` so that a stop request of the awaiting task does not reach it: for what must be finished once it was begun.
+/// Runs `a` so that a stop request of the awaiting task does not reach it: for what must be finished once it was begun. (A pool's
+/// `terminate` does reach it.)
 template <awaitable A>
 [[nodiscard("co_await it, or co_spawn it")]] auto shielded(A a)
 {
-    return with_stop_token(stop_token{}, std::move(a));
+    return detail::inheriting<typename task_for<A>::value_type, detail::shield>(as_task(std::move(a)), {});
 }
 
 /// Runs `a` under a name: what `this_task::name` gives in it and in all that it awaits.
