@@ -19,6 +19,11 @@
 #include <tandem/pool/schedule_on.hpp>
 #include <tandem/pool/start_thread.hpp>
 #include <tandem/pool/thread_pool.hpp>
+#include <tandem/sync/channel.hpp>
+#include <tandem/sync/event.hpp>
+#include <tandem/sync/latch.hpp>
+#include <tandem/sync/mutex.hpp>
+#include <tandem/sync/semaphore.hpp>
 #include <tandem/sync/sleep.hpp>
 #include <tandem/task/inherit.hpp>
 #include <tandem/task/sync_wait.hpp>

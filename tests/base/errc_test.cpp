@@ -29,6 +29,8 @@ TEST_CASE("codes compare equal to the standard's conditions")
     CHECK(timeout != std::errc::operation_canceled);
     const std::error_code deadlock = errc::would_deadlock;
     CHECK(deadlock == std::errc::resource_deadlock_would_occur);
+    const std::error_code no_receiver = errc::channel_closed;
+    CHECK(no_receiver == std::errc::broken_pipe);
 
     const std::error_code closed = errc::pool_closed;
     CHECK(closed.default_error_condition().category() == tandem_category());
@@ -36,15 +38,15 @@ TEST_CASE("codes compare equal to the standard's conditions")
 
 TEST_CASE("every code has a message, and a number that is none says so")
 {
-    for (const errc e : {errc::pool_closed, errc::operation_cancelled, errc::timeout, errc::would_deadlock}) {
+    for (const errc e : {errc::pool_closed, errc::operation_cancelled, errc::timeout, errc::would_deadlock, errc::channel_closed}) {
         CHECK_FALSE(make_error_code(e).message().empty());
         CHECK(make_error_code(e).message().find("unknown") == std::string::npos);
     }
     CHECK(tandem_category().message(99) == "unknown tandem error 99");
 }
 
-TEST_CASE_TEMPLATE(
-    "an exception says what was being done and what was wrong", E, pool_closed, operation_cancelled, timeout_error, would_deadlock)
+TEST_CASE_TEMPLATE("an exception says what was being done and what was wrong", E, pool_closed, operation_cancelled, timeout_error,
+    would_deadlock, channel_closed)
 {
     const std::string wrong = E{}.code().message();
     CHECK(std::string{E{}.what()} == wrong);
@@ -77,6 +79,7 @@ TEST_CASE("exceptions are caught by type, as tandem::error, and as std::system_e
     CHECK(pool_closed{}.code() == errc::pool_closed);
     CHECK(operation_cancelled{}.code() == errc::operation_cancelled);
     CHECK(timeout_error{}.code() == errc::timeout);
+    CHECK(channel_closed{}.code() == errc::channel_closed);
 }
 
 TEST_CASE("a copy of an exception has its text, and making one cannot throw")

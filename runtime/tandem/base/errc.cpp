@@ -20,6 +20,8 @@ public:
             return "the operation timed out";
         case errc::would_deadlock:
             return "to wait here would deadlock";
+        case errc::channel_closed:
+            return "the channel is closed";
         }
         return "unknown tandem error " + std::to_string(value);
     }
@@ -35,6 +37,8 @@ public:
             return std::errc::timed_out;
         case errc::would_deadlock:
             return std::errc::resource_deadlock_would_occur;
+        case errc::channel_closed:
+            return std::errc::broken_pipe;
         }
         return {value, *this};
     }
@@ -85,6 +89,11 @@ would_deadlock::would_deadlock() : error(errc::would_deadlock) {}
 would_deadlock::would_deadlock(const char* text) : error(errc::would_deadlock, text) {}
 would_deadlock::would_deadlock(const std::string& text) : error(errc::would_deadlock, text) {}
 would_deadlock::~would_deadlock() = default;
+
+channel_closed::channel_closed() : error(errc::channel_closed) {}
+channel_closed::channel_closed(const char* text) : error(errc::channel_closed, text) {}
+channel_closed::channel_closed(const std::string& text) : error(errc::channel_closed, text) {}
+channel_closed::~channel_closed() = default;
 
 bool is_operation_cancelled(const std::exception_ptr& error) noexcept
 {

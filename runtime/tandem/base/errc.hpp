@@ -14,6 +14,7 @@ enum class errc {
     operation_cancelled, ///< equal to std::errc::operation_canceled
     timeout,             ///< equal to std::errc::timed_out
     would_deadlock,      ///< equal to std::errc::resource_deadlock_would_occur
+    channel_closed,      ///< a value was sent to a channel after close(); equal to std::errc::broken_pipe
 };
 
 /// The category of every tandem::errc; its name is "tandem". Usable until the process ends, also
@@ -93,6 +94,17 @@ public:
     would_deadlock(const would_deadlock&) = default;
     would_deadlock& operator=(const would_deadlock&) = default;
     ~would_deadlock() override;
+};
+
+/// A value was sent to a channel that takes no more, or waited to be sent when the channel was closed. errc::channel_closed.
+class channel_closed : public error {
+public:
+    channel_closed();
+    explicit channel_closed(const char* text);
+    explicit channel_closed(const std::string& text);
+    channel_closed(const channel_closed&) = default;
+    channel_closed& operator=(const channel_closed&) = default;
+    ~channel_closed() override;
 };
 
 /// Whether what was thrown is an operation_cancelled.

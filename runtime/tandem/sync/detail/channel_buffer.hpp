@@ -1,0 +1,173 @@
+// The values inside a channel: a queue whose two ends can be worked on at the same time.
+#pragma once
+
+#include <tandem/base/config.hpp>
+#include <tandem/sync/detail/spin_lock.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <limits>
+#include <new>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace tandem::detail {
+
+/// A queue of at most `capacity` values. Each end has a lock of its own, and each holder of one remembers what it last saw of the
+/// other end: while there is room and there are values the two ends do not touch each other's cache lines.
+///
+/// The values lie in blocks, each linked to the next: a bounded queue is one block linked to itself, allocated at once, so that
+/// nothing later can fail; an unbounded one grows block by block, and keeps one that it has emptied.
+template <class T>
+class channel_buffer {
+public:
+    static constexpr std::size_t unbounded = std::numeric_limits<std::size_t>::max();
+
+    explicit channel_buffer(std::size_t capacity) : capacity_(capacity)
+    {
+        if (capacity == 0)
+            return;
+        block* const first = make_block();
+        if (capacity != unbounded)
+            first->next = first;
+        in_.enter(first, block_size());
+        out_.enter(first, block_size());
+    }
+    channel_buffer(const channel_buffer&) = delete;
+    channel_buffer& operator=(const channel_buffer&) = delete;
+    ~channel_buffer()
+    {
+        while (has_value())
+            drop();
+        block* const first = out_.at;
+        for (block* b = first; b != nullptr;) {
+            block* const next = b->next;
+            free_block(b);
+            b = next == first ? nullptr : next;
+        }
+        if (block* const b = spare_.load(std::memory_order_relaxed))
+            free_block(b);
+    }
+
+    [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
+    /// A snapshot, from any thread.
+    [[nodiscard]] std::size_t size() const noexcept
+    {
+        // In this order, so that it does not come out negative; and what was taken in between does not count as room.
+        const std::size_t out = out_.count.load(std::memory_order_acquire);
+        return std::min(in_.count.load(std::memory_order_acquire) - out, capacity_);
+    }
+
+    // --- under in_lock() ---
+
+    [[nodiscard]] spin_lock& in_lock() noexcept { return in_.lock; }
+    [[nodiscard]] TANDEM_ALWAYS_INLINE bool has_room() noexcept
+    {
+        const std::size_t in = in_.count.load(std::memory_order_relaxed);
+        if (TANDEM_LIKELY(in - in_.other < capacity_))
+            return true;
+        // Acquire: the place that was given up is really empty. Pairs with the release in take().
+        in_.other = out_.count.load(std::memory_order_acquire);
+        return in - in_.other < capacity_;
+    }
+    /// Only when has_room(). When this throws nothing has changed.
+    TANDEM_ALWAYS_INLINE void put(T&& value)
+    {
+        if (TANDEM_UNLIKELY(in_.place == in_.end))
+            next_in();
+        ::new (static_cast<void*>(in_.place)) T(std::move(value));
+        ++in_.place;
+        // Release: publishes the value, and the link to its block.
+        in_.count.store(in_.count.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+    }
+
+    // --- under out_lock() ---
+
+    [[nodiscard]] spin_lock& out_lock() noexcept { return out_.lock; }
+    [[nodiscard]] TANDEM_ALWAYS_INLINE bool has_value() noexcept
+    {
+        const std::size_t out = out_.count.load(std::memory_order_relaxed);
+        if (TANDEM_LIKELY(out != out_.other))
+            return true;
+        out_.other = in_.count.load(std::memory_order_acquire); // pairs with the release in put()
+        return out != out_.other;
+    }
+    /// Only when has_value(). When this throws the value is still the first.
+    TANDEM_ALWAYS_INLINE void take(std::optional<T>& to)
+    {
+        if (TANDEM_UNLIKELY(out_.place == out_.end))
+            next_out();
+        to.emplace(std::move(*out_.place));
+        drop();
+    }
+
+private:
+    struct block {
+        block* next;
+    };
+    static constexpr std::size_t alignment = std::max(alignof(T), alignof(block));
+    static constexpr std::size_t header = (sizeof(block) + alignof(T) - 1) / alignof(T) * alignof(T);
+    // About a page.
+    static constexpr std::size_t grow_by = std::clamp<std::size_t>(4096 / sizeof(T), 8, 512);
+
+    struct alignas(cache_line) end_of_queue {
+        void enter(block* b, std::size_t size) noexcept
+        {
+            at = b;
+            place = reinterpret_cast<T*>(reinterpret_cast<std::byte*>(b) + header);
+            end = place + size;
+        }
+
+        spin_lock lock;
+        T* place = nullptr; // where the next value goes or lies, unless it is the end of the block
+        T* end = nullptr;
+        block* at = nullptr;
+        std::size_t other = 0;             // the other end's count when last looked at
+        std::atomic<std::size_t> count{0}; // values that passed here; written under the lock
+    };
+
+    [[nodiscard]] std::size_t block_size() const noexcept { return capacity_ == unbounded ? grow_by : capacity_; }
+    block* make_block()
+    {
+        void* const memory = ::operator new(header + block_size() * sizeof(T), std::align_val_t(alignment));
+        return ::new (memory) block{nullptr};
+    }
+    static void free_block(block* b) noexcept { ::operator delete(b, std::align_val_t(alignment)); }
+
+    TANDEM_NOINLINE void next_in()
+    {
+        if (in_.at->next == nullptr) {
+            block* b = spare_.exchange(nullptr, std::memory_order_acquire); // sees that it was left
+            if (b == nullptr)
+                b = make_block();
+            b->next = nullptr;
+            in_.at->next = b; // published together with the first value in it
+        }
+        in_.enter(in_.at->next, block_size());
+    }
+    TANDEM_NOINLINE void next_out() noexcept
+    {
+        block* const left = out_.at;
+        out_.enter(left->next, block_size());
+        if (out_.at != left)
+            if (block* const b = spare_.exchange(left, std::memory_order_acq_rel))
+                free_block(b);
+    }
+    TANDEM_ALWAYS_INLINE void drop() noexcept
+    {
+        if (TANDEM_UNLIKELY(out_.place == out_.end))
+            next_out();
+        out_.place->~T();
+        ++out_.place;
+        out_.count.store(out_.count.load(std::memory_order_relaxed) + 1, std::memory_order_release); // the place is free
+    }
+
+    const std::size_t capacity_;
+    std::atomic<block*> spare_{nullptr};
+    end_of_queue in_;
+    end_of_queue out_;
+};
+
+} // namespace tandem::detail
