@@ -94,8 +94,8 @@ private:
 } // namespace detail
 
 struct blocking_threads_options {
-    std::size_t limit = 64;                         ///< how many threads at most; what comes then waits in a queue. 1 and more
-    std::chrono::nanoseconds idle{10'000'000'000};  ///< how long a thread stays that has nothing to do
+    std::size_t limit = 64;                        ///< how many threads at most; what comes then waits in a queue. 1 and more
+    std::chrono::nanoseconds idle{10'000'000'000}; ///< how long a thread stays that has nothing to do
 };
 
 /// Threads for calls that block, so that no worker of a pool does: as many as there are calls under way, up to a limit.

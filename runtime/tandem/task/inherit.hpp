@@ -98,7 +98,8 @@ public:
     template <awaitable A>
     [[nodiscard("co_await it, or co_spawn it")]] auto bind(V value, A a) const
     {
-        return detail::inheriting<typename task_for<A>::value_type, detail::other_local<V>>(as_task(std::move(a)), {this, std::move(value)});
+        return detail::inheriting<typename task_for<A>::value_type, detail::other_local<V>>(
+            as_task(std::move(a)), {this, std::move(value)});
     }
     /// `co_await x.get()`: the value, which lives as long as the task that `bind` runs, or null. Never suspends. Cost: O(bindings).
     [[nodiscard]] auto get() const noexcept { return detail::local_awaiter<V>(this); }
