@@ -83,8 +83,9 @@ task<bool> consumes(item_channel& c, account& a)
 }
 
 // One send or receive after the other, each of which somebody may stop: then it is done again.
-task<> sends_stubbornly(item_channel& c, int self, int each, stop_slot& slot, std::atomic<int>& stopped)
+task<> sends_stubbornly(item_channel& c, int self, int each, stop_slot& slot, std::atomic<int>& stopped, thread_pool& pool)
 {
+    jitter random(static_cast<unsigned>(self) + 1);
     for (int k = 0; k < each; ++k) {
         auto value = std::make_unique<item>(item{self, k});
         const auto sends = [&]() -> task<> {
@@ -103,14 +104,17 @@ task<> sends_stubbornly(item_channel& c, int self, int each, stop_slot& slot, st
         };
         while (value) {
             slot.open();
+            if (random.below(3) == 0)
+                pool.apply_async([&slot] { slot.stop(); });
             co_await under(slot.token(), sends());
             slot.close();
         }
     }
 }
 
-task<> receives_stubbornly(item_channel& c, account& a, stop_slot& slot, std::atomic<int>& stopped)
+task<> receives_stubbornly(item_channel& c, account& a, stop_slot& slot, std::atomic<int>& stopped, thread_pool& pool)
 {
+    jitter random(99);
     bool open = true;
     const auto receives = [&]() -> task<> {
         try {
@@ -125,6 +129,8 @@ task<> receives_stubbornly(item_channel& c, account& a, stop_slot& slot, std::at
     };
     while (open) {
         slot.open();
+        if (random.below(3) == 0)
+            pool.apply_async([&slot] { slot.stop(); });
         co_await under(slot.token(), receives());
         slot.close();
     }
@@ -176,31 +182,21 @@ TEST_CASE("stress: sends and receives are stopped at random and done again")
         std::array<stop_slot, producers + consumers> slots;
         std::atomic<int> stopped_sends{0};
         std::atomic<int> stopped_receives{0};
-        std::atomic<bool> over{false};
         thread_pool pool{3};
-        std::thread stopper([&] {
-            jitter random(static_cast<unsigned>(capacity) + 1);
-            while (!over) {
-                slots[random.below(producers + consumers)].stop();
-                random.spin(1'000);
-                if (random.below(16) == 0)
-                    std::this_thread::yield();
-            }
-        });
+        const random_stops stops(slots);
         std::vector<async_result<void>> sending;
         std::vector<async_result<void>> receiving;
         for (int k = 0; k < consumers; ++k)
             receiving.push_back(
-                co_spawn(pool, receives_stubbornly(*c, a, slots[static_cast<std::size_t>(producers + k)], stopped_receives)));
+                co_spawn(pool, receives_stubbornly(*c, a, slots[static_cast<std::size_t>(producers + k)], stopped_receives, pool)));
         for (int k = 0; k < producers; ++k)
-            sending.push_back(co_spawn(pool, sends_stubbornly(*c, k, each, slots[static_cast<std::size_t>(k)], stopped_sends)));
+            sending.push_back(
+                co_spawn(pool, sends_stubbornly(*c, k, each, slots[static_cast<std::size_t>(k)], stopped_sends, pool)));
         for (auto& s : sending)
             s.get();
         c->close();
         for (auto& r : receiving)
             r.get();
-        over = true;
-        stopper.join();
         a.check();
         CHECK(c->size() == 0);
         MESSAGE("stopped sends " << stopped_sends.load() << ", receives " << stopped_receives.load());

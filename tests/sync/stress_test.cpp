@@ -7,6 +7,7 @@
 #include <tandem/sync/latch.hpp>
 #include <tandem/sync/mutex.hpp>
 #include <tandem/sync/semaphore.hpp>
+#include <tandem/sync/sleep.hpp>
 #include <tandem/task/sync_wait.hpp>
 
 #include <doctest/doctest.h>
@@ -26,32 +27,32 @@ namespace {
 constexpr std::size_t tasks = 8;
 constexpr int each = scaled(5'000, 2'000, 1'000);
 
-// Runs `work(slot)` in `tasks` tasks on a pool of three, and one on a thread of its own, while another thread stops them at random.
+// Awaits `operation()` again and again, in `tasks` tasks on a pool of three and one on a thread of its own. Each time the wait may be
+// stopped, by a job of the pool or by another thread.
 template <class F>
-void with_random_stops(F work)
+void with_random_stops(F operation)
 {
     std::array<stop_slot, tasks + 1> slots;
-    std::atomic<bool> over{false};
-    std::thread stopper([&] {
-        jitter random(7);
-        while (!over) {
-            slots[random.below(tasks + 1)].stop();
-            random.spin(1'000);
-            if (random.below(16) == 0)
-                std::this_thread::yield();
-        }
-    });
     {
         thread_pool pool{3};
+        const random_stops stops(slots);
+        const auto works = [&](std::size_t self) -> task<> {
+            jitter random(static_cast<unsigned>(self) + 1);
+            for (int k = 0; k < each; ++k) {
+                slots[self].open();
+                if (random.below(3) == 0)
+                    pool.apply_async([&slots, self] { slots[self].stop(); });
+                co_await under(slots[self].token(), operation());
+                slots[self].close();
+            }
+        };
         std::vector<async_result<void>> running;
         for (std::size_t k = 0; k < tasks; ++k)
-            running.push_back(co_spawn(pool, work(slots[k])));
-        sync_wait(work(slots[tasks]));
+            running.push_back(co_spawn(pool, works(k)));
+        sync_wait(works(tasks));
         for (auto& r : running)
             r.get();
     }
-    over = true;
-    stopper.join();
 }
 
 } // namespace
@@ -67,18 +68,13 @@ TEST_CASE("stress: a mutex with waits stopped at random is held by one at a time
             const auto guard = co_await m.lock();
             ++inside;
             ++entered;
+            co_await yield(); // so that others have to wait
         }
         catch (const operation_cancelled&) {
             ++stopped;
         }
     };
-    with_random_stops([&](stop_slot& slot) -> task<> {
-        for (int k = 0; k < each; ++k) {
-            slot.open();
-            co_await under(slot.token(), enters());
-            slot.close();
-        }
-    });
+    with_random_stops(enters);
     CHECK(inside == entered);
     CHECK(entered + stopped == static_cast<long>(tasks + 1) * each);
     CHECK_FALSE(m.is_locked());
@@ -96,6 +92,7 @@ TEST_CASE("stress: a semaphore with waits stopped at random has all its units in
         try {
             co_await s.acquire();
             too_many += ++inside > units;
+            co_await yield();
             --inside;
             s.release();
         }
@@ -103,15 +100,7 @@ TEST_CASE("stress: a semaphore with waits stopped at random has all its units in
             ++stopped;
         }
     };
-    with_random_stops([&](stop_slot& slot) -> task<> {
-        for (int k = 0; k < each; ++k) {
-            slot.open();
-            co_await under(slot.token(), enters());
-            slot.close();
-            if (s.try_acquire())
-                s.release();
-        }
-    });
+    with_random_stops(enters);
     CHECK(too_many == 0);
     CHECK(s.available() == units);
     MESSAGE("stopped " << stopped.load());
@@ -141,13 +130,7 @@ TEST_CASE("stress: events set and reset, with waits stopped at random, leave nob
             ++stopped;
         }
     };
-    with_random_stops([&](stop_slot& slot) -> task<> {
-        for (int k = 0; k < each; ++k) {
-            slot.open();
-            co_await under(slot.token(), waits());
-            slot.close();
-        }
-    });
+    with_random_stops(waits);
     over = true;
     setter.join();
     CHECK(through + stopped == static_cast<long>(tasks + 1) * each);
@@ -178,4 +161,18 @@ TEST_CASE("stress: latches, round after round, on the same tasks")
             co_spawn(pool, meets(k));
     }
     CHECK(wrong == 0);
+}
+
+TEST_CASE("stress: a pool goes as soon as its task has ended, while the thread that woke the task is still at it")
+{
+    constexpr int rounds = scaled(500, 300, 200);
+    for (int round = 0; round < rounds; ++round) {
+        event e;
+        std::optional<thread_pool> pool(1);
+        auto waits = co_spawn(*pool, as_task(e.wait()));
+        std::thread setter([&] { e.set(); });
+        waits.get();
+        pool.reset();
+        setter.join();
+    }
 }

@@ -4,10 +4,13 @@
 #include "support/manual_context.hpp"
 #include "support/threads.hpp"
 
+#include <tandem/base/errc.hpp>
 #include <tandem/task/task.hpp>
 
+#include <atomic>
 #include <mutex>
 #include <optional>
+#include <thread>
 #include <utility>
 
 namespace tandem::test {
@@ -83,6 +86,35 @@ public:
 private:
     std::mutex m_;
     std::optional<stop_source> source_;
+};
+
+/// A thread that stops one of the slots after the other, as long as this lives.
+template <class Slots>
+class random_stops {
+public:
+    explicit random_stops(Slots& slots)
+        : thread_([this, &slots] {
+            jitter random(7);
+            while (!over_) {
+                slots[random.below(static_cast<unsigned>(slots.size()))].stop();
+                random.spin(1'000);
+                if (random.below(16) == 0)
+                    std::this_thread::yield();
+            }
+        })
+    {
+    }
+    ~random_stops()
+    {
+        over_ = true;
+        thread_.join();
+    }
+    random_stops(const random_stops&) = delete;
+    random_stops& operator=(const random_stops&) = delete;
+
+private:
+    std::atomic<bool> over_{false};
+    std::thread thread_; // the last, since it uses the other
 };
 
 template <class T>

@@ -161,7 +161,7 @@ private:
         if (observer* const o = current_observer())
             o->task_submitted(p);
         p->attach();
-        core_->sched.post(*p);
+        core_->sched.submit(*p);
         return handle;
     }
 

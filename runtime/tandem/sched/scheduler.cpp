@@ -37,7 +37,7 @@ std::int64_t now_ns() noexcept
 
 // --- the way in --------------------------------------------------------------------------------
 
-void scheduler::post(job& j) noexcept
+void scheduler::submit(job& j) noexcept
 {
     worker* const w = this_worker();
     if (w && &w->owner() == this)
@@ -45,6 +45,22 @@ void scheduler::post(job& j) noexcept
     else
         injected_.push(&j);
     notify();
+}
+
+void scheduler::post(job& j) noexcept
+{
+    worker* const w = this_worker();
+    if (w && &w->owner() == this) {
+        w->spawns.push(&j);
+        notify(); // this thread is joined before the scheduler goes
+        return;
+    }
+    // The job may be the last that there is: it runs, and whoever waited for it destroys the pool, while we are still in notify().
+    // Relaxed: the push publishes the count together with the job, and so whoever is behind the job's end sees it.
+    visitors_.fetch_add(1, std::memory_order_relaxed);
+    injected_.push(&j);
+    notify();
+    visitors_.fetch_sub(1, std::memory_order_release); // all of the above is done; the last touch
 }
 
 void scheduler::resume_from_handler(job& j) noexcept

@@ -91,7 +91,10 @@ public:
     ~scheduler();
 
     using context::set_terminate_token; ///< once, before there is work
+    /// For jobs that wait for something and are resumed from anywhere: the scheduler may be destroyed as soon as the job has run.
     void post(job& j) noexcept override;
+    /// The same for a caller who sees to it that the scheduler outlives the call.
+    void submit(job& j) noexcept;
     bool start_timer(timer& t) noexcept override;
     bool stop_timer(timer& t) noexcept override;
     [[nodiscard]] const asio::any_io_executor* executor() const noexcept override;
@@ -161,6 +164,7 @@ private:
     detail::injection_queue injected_;
     alignas(cache_line) std::atomic<std::uint64_t> submitted_outside_{0};
     std::atomic<std::uint64_t> finished_outside_{0};
+    std::atomic<std::uint64_t> visitors_{0}; // threads that are not ours and are inside post()
 };
 
 } // namespace tandem

@@ -5,6 +5,7 @@
 #include <tandem/trace/observer.hpp>
 
 #include <cstdio>
+#include <thread>
 #include <utility>
 
 #if defined(__linux__)
@@ -98,6 +99,9 @@ scheduler::scheduler(options o)
 scheduler::~scheduler()
 {
     stop_threads(true);
+    // Acquire: what those did who are gone is done. They need a few instructions more, unless they have lost their processor.
+    while (visitors_.load(std::memory_order_acquire) != 0)
+        std::this_thread::yield();
     delete impl_;
 }
 

@@ -60,7 +60,7 @@ public:
 
     /// `co_await c.send(value)`: returns when the value is in the channel or with a receiver. The operation owns the value meanwhile;
     /// whoever wants it back after a failure names the operation: `auto s = c.send(std::move(v));`, `co_await s;`, `s.value()`.
-    [[nodiscard]] send_operation send(T value) noexcept(std::is_nothrow_move_constructible_v<T>);
+    [[nodiscard("co_await it")]] send_operation send(T value) noexcept(std::is_nothrow_move_constructible_v<T>);
     /// Sends if it need not wait; false when the channel is full or closed, and then `value` is as it was.
     [[nodiscard]] bool try_send(T&& value) { return send_now(value) == result::done; }
     [[nodiscard]] bool try_send(const T& value)
@@ -69,8 +69,9 @@ public:
         return try_send(T(value));
     }
 
-    /// `co_await c.receive()` gives the next value, or nullopt when the channel is closed and empty.
-    [[nodiscard]] receive_operation receive() noexcept;
+    /// `co_await c.receive()` gives the next value, or nullopt when the channel is closed and empty. What a receive has taken goes with
+    /// it: the loser of a `race` may have received a value, too.
+    [[nodiscard("co_await it")]] receive_operation receive() noexcept;
     /// The next value if there is one now.
     [[nodiscard]] std::optional<T> try_receive()
     {

@@ -32,7 +32,7 @@ public:
     [[nodiscard]] bool is_set() const noexcept { return queue_.value() != 0; }
 
     /// `co_await e.wait()`: until the event is set.
-    [[nodiscard]] wait_operation wait() noexcept;
+    [[nodiscard("co_await it")]] wait_operation wait() noexcept;
 
 private:
     class awaiter;

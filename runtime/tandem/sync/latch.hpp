@@ -35,9 +35,9 @@ public:
     /// Whether the count is zero.
     [[nodiscard]] bool try_wait() const noexcept { return queue_.value() == 0; }
     /// `co_await l.wait()`: until the count is zero.
-    [[nodiscard]] wait_operation wait() noexcept;
+    [[nodiscard("co_await it")]] wait_operation wait() noexcept;
     /// `co_await l.arrive_and_wait()`: counts down, when it is awaited, and waits. Also a wait that is cancelled has counted.
-    [[nodiscard]] arrive_operation arrive_and_wait(std::ptrdiff_t n = 1) noexcept;
+    [[nodiscard("co_await it")]] arrive_operation arrive_and_wait(std::ptrdiff_t n = 1) noexcept;
 
 private:
     class awaiter;

@@ -27,9 +27,9 @@ public:
     mutex& operator=(const mutex&) = delete;
 
     /// `co_await m.lock()` gives a `guard` that holds the lock.
-    [[nodiscard]] lock_operation lock() noexcept;
+    [[nodiscard("co_await it")]] lock_operation lock() noexcept;
     /// A guard that holds the lock, or an empty one when somebody else has it: `if (auto guard = m.try_lock())`.
-    [[nodiscard]] guard try_lock() noexcept;
+    [[nodiscard("the lock is given back when the guard goes")]] guard try_lock() noexcept;
     /// Whether somebody holds the lock just now.
     [[nodiscard]] bool is_locked() const noexcept { return queue_.value() != 0; }
 

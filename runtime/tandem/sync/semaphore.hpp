@@ -34,7 +34,7 @@ public:
     }
 
     /// `co_await s.acquire()` takes one unit.
-    [[nodiscard]] acquire_operation acquire() noexcept;
+    [[nodiscard("co_await it")]] acquire_operation acquire() noexcept;
     /// Takes one unit; false when there is none.
     [[nodiscard]] bool try_acquire() noexcept { return queue_.try_take<&take>(); }
     /// Gives units back. Those who wait take them first.

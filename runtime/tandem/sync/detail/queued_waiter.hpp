@@ -1,6 +1,7 @@
 // What every wait in this layer is made of: a coroutine that stands in a queue, and can be stopped there.
 #pragma once
 
+#include <tandem/base/errc.hpp> // for who catches operation_cancelled
 #include <tandem/sync/detail/waiter_list.hpp>
 #include <tandem/task/task.hpp>
 
