@@ -134,12 +134,13 @@ int main(int argc, char** argv)
         tandem::serve_counters count;
         tandem::thread_pool pool;
         tcp::acceptor acceptor{pool.context(), tcp::endpoint{asio::ip::address_v4::loopback(), port}};
+        auto stop = tandem::wait_signal(pool, {SIGINT, SIGTERM});
         fmt::print("listening on port {}; Ctrl-C stops\n", acceptor.local_endpoint().port());
         std::fflush(stdout);
 
         tandem::serve_options options{.drain = 2s, .on_error = [](const std::exception_ptr&) {}}; // a client without a name, say
         auto serving = tandem::co_spawn(pool, tandem::serve(acceptor, std::ref(c), options, &count));
-        tandem::sync_wait(pool, tandem::wait_signal({SIGINT, SIGTERM}));
+        tandem::sync_wait(pool, std::move(stop));
         serving.cancel();
         c.everybody.say("the server is going down");
         c.everybody.close(); // what is in the outboxes is still sent

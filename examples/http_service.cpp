@@ -140,6 +140,7 @@ task<> service::operator()(tcp::socket socket)
     std::string out;
     http::parser parser(limits);
     bool keep_alive = true;
+    bool idle = false; // waiting for a request that has not begun
     while (keep_alive) {
         http::response response;
         try {
@@ -155,8 +156,11 @@ task<> service::operator()(tcp::socket socket)
                     std::size_t n = 0;
                     if (parser.begun())
                         n = co_await tandem::with_timeout(std::move(read), deadline);
-                    else
+                    else {
+                        idle = true;
                         n = co_await tandem::with_timeout(tandem::also_stopped_by(closing.get_token(), std::move(read)), idle_timeout);
+                        idle = false;
+                    }
                     unread = {buffer.data(), n};
                 }
                 if (!parser.begun())
@@ -175,14 +179,16 @@ task<> service::operator()(tcp::socket socket)
             keep_alive = false;
         }
         catch (const tandem::timeout_error&) {
-            if (!parser.begun())
-                co_return; // idle
+            if (idle)
+                co_return;
             response = {.status = 408, .body = R"({"error":"the request took too long"})"};
             ++refused;
             keep_alive = false;
         }
         catch (const tandem::operation_cancelled&) {
-            co_return;
+            if (idle)
+                co_return;
+            throw; // cut off
         }
         http::append(out, response, keep_alive);
     }
@@ -211,6 +217,7 @@ int main(int argc, char** argv)
         service s{.read_timeout = seconds(read_timeout), .idle_timeout = seconds(idle_timeout), .limits = {}, .cpu = cpu};
         tandem::thread_pool pool{{.threads = static_cast<std::size_t>(threads), .name = "http"}};
         tcp::acceptor acceptor{pool.context(), tcp::endpoint{asio::ip::address_v4::any(), port}};
+        auto stop = tandem::wait_signal(pool, {SIGINT, SIGTERM});
         fmt::print("listening on port {}; Ctrl-C stops\n", acceptor.local_endpoint().port());
         std::fflush(stdout);
 
@@ -227,7 +234,7 @@ int main(int argc, char** argv)
             }
         };
         auto serving = tandem::co_spawn(pool, tandem::serve(acceptor, std::ref(s), options, &s.connections));
-        tandem::sync_wait(pool, tandem::wait_signal({SIGINT, SIGTERM}));
+        tandem::sync_wait(pool, std::move(stop));
         serving.cancel();
         s.closing.request_stop();
         serving.get();

@@ -77,11 +77,12 @@ int main(int argc, char** argv)
         tandem::serve_counters count;
         tandem::thread_pool pool;
         tcp::acceptor acceptor{pool.context(), tcp::endpoint{asio::ip::address_v4::loopback(), port}};
+        auto stop = tandem::wait_signal(pool, {SIGINT, SIGTERM}); // from here on they do not end the program
         fmt::print("listening on port {}; Ctrl-C stops\n", acceptor.local_endpoint().port());
         std::fflush(stdout);
 
         auto serving = tandem::serve(acceptor, std::ref(p), {.drain = 1s}, &count);
-        tandem::sync_wait(pool, tandem::race(std::move(serving), tandem::wait_signal({SIGINT, SIGTERM})));
+        tandem::sync_wait(pool, tandem::race(std::move(serving), std::move(stop)));
 
         fmt::print("stopped; connections: {}, failed: {}, bytes there: {}, back: {}\n", count.accepted.load(), count.failed.load(),
             p.there.load(), p.back.load());

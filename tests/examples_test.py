@@ -13,6 +13,8 @@ import sys
 import threading
 from dataclasses import dataclass
 
+import example_servers
+
 
 @dataclass
 class Run:
@@ -100,6 +102,11 @@ EXAMPLES = {
         Run(prints=r"\[0, 1, 4, 9, 16, 25, 36, 49, 64, 81\]\n17 / 5 is 3, and 2 over\n1 / 0: division by zero\n"),
         wrong("3", says="there is no option '3'"),
     ],
+    "chat_server": [
+        example_servers.chat,
+        example_servers.chat_idle,
+        wrong("--idle", "0", says="--idle takes a number from 0.01 to 1000000, not '0'"),
+    ],
     "coroutines": [Run(prints=r"(\[0, 1, 4, 9\]\n){2}0\.[2-9]\d s\n", args=("--seconds", "0.1"))],
     "echo_client": [
         check_no_server,
@@ -123,7 +130,13 @@ EXAMPLES = {
             r".*the operation was cancelled\ntrue\npage a\ndownload: no name\n\[3, 3, 3\]\npage x page x\n46\n"
         )
     ],
+    "happy_eyeballs": [example_servers.happy, wrong("--host", says="--host needs a word after it")],
     "hello": [Run(prints=r"\[0, 1, 4, 9, 16, 25, 36, 49, 64, 81\]\n")],
+    "http_service": [
+        example_servers.http,
+        example_servers.http_cut_off,
+        wrong("--threads", "0", says="--threads takes a number from 1 to 1024, not '0'"),
+    ],
     "one_thread": [Run(prints="the program goes on\nhello world world world\n", args=("--seconds", "0.1"))],
     "pool_scope": [Run(prints="8 calls started\n8 calls done after the block\n")],
     "readme": [
@@ -142,6 +155,7 @@ EXAMPLES = {
         Run(prints="usage: sync_vs_async \\[--seconds N\\]\n", args=("--help",)),
         wrong("--seconds", "soon", says="--seconds takes a number from 0 to 60, not 'soon'"),
     ],
+    "tcp_proxy": [example_servers.proxy],
 }
 
 

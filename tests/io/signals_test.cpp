@@ -43,6 +43,14 @@ TEST_CASE("the first of the signals ends the wait and is told, on a pool and in 
     raised.get();
 }
 
+TEST_CASE("a signal that comes before the await is not lost, when the executor was given")
+{
+    thread_pool pool{2};
+    auto wait = wait_signal(pool, {SIGUSR1});
+    std::raise(SIGUSR1);
+    CHECK(sync_wait(std::move(wait)) == SIGUSR1);
+}
+
 TEST_CASE("the wait can be stopped, and what is no signal is refused")
 {
     thread_pool pool{2};

@@ -4,15 +4,34 @@
 
 #include <asio/signal_set.hpp>
 
+#include <memory>
+
 namespace tandem {
+
+namespace {
+
+std::unique_ptr<asio::signal_set> make_set(const asio::any_io_executor& ex, const detail::signal_list& signals)
+{
+    auto set = std::make_unique<asio::signal_set>(ex); // it cannot be moved
+    for (const int number : signals)
+        set->add(number);
+    return set;
+}
+
+task<int> wait_for(std::unique_ptr<asio::signal_set> set)
+{
+    auto wait = set->async_wait(use_task);
+    co_return co_await std::move(wait);
+}
+
+} // namespace
+
+task<int> wait_signal(const asio::any_io_executor& ex, detail::signal_list signals) { return wait_for(make_set(ex, signals)); }
 
 task<int> wait_signal(detail::signal_list signals)
 {
-    asio::signal_set set(co_await this_task::executor());
-    for (const int number : signals)
-        set.add(number);
-    auto wait = set.async_wait(use_task);
-    co_return co_await std::move(wait);
+    const asio::any_io_executor ex = co_await this_task::executor();
+    co_return co_await wait_signal(ex, std::move(signals));
 }
 
 } // namespace tandem

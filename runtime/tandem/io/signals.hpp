@@ -2,7 +2,10 @@
 
 #include <tandem/task/task.hpp>
 
+#include <asio/any_io_executor.hpp>
+
 #include <concepts>
+#include <utility>
 #include <vector>
 
 namespace tandem {
@@ -30,5 +33,15 @@ private:
 ///
 /// Errors: asio::system_error for what is no signal. Cancellation: throws operation_cancelled when the task is asked to stop.
 [[nodiscard]] task<int> wait_signal(detail::signal_list signals);
+
+/// The same on a given executor or context, or a pool, of which the signals are taken from the call on: one that comes before the await
+/// is not lost.
+[[nodiscard]] task<int> wait_signal(const asio::any_io_executor& ex, detail::signal_list signals);
+template <class Context>
+    requires requires(Context& c) { asio::any_io_executor(c.get_executor()); }
+[[nodiscard]] task<int> wait_signal(Context& ctx, detail::signal_list signals)
+{
+    return wait_signal(asio::any_io_executor(ctx.get_executor()), std::move(signals));
+}
 
 } // namespace tandem

@@ -1,0 +1,281 @@
+"""Drives the examples that are servers, as their clients would, good ones and bad ones. Used by examples_test.py."""
+
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+
+class Failed(Exception):
+    pass
+
+
+def expect(condition, what):
+    if not condition:
+        raise Failed(what)
+
+
+class Server:
+    """A running example: `with Server(program, args) as s: s.connect() …; s.stop("regular expression of its last words")`."""
+
+    def __init__(self, program, *args, seconds=60):
+        self.process = subprocess.Popen([program, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.timer = threading.Timer(seconds, self.process.kill)
+        self.timer.start()
+        line = self.process.stdout.readline()
+        match = re.fullmatch(r"listening on port (\d+); Ctrl-C stops\n", line)
+        if not match:
+            self.__exit__()
+            raise Failed(f"the server said {line!r}, and then {self.process.communicate()}")
+        self.port = int(match[1])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.timer.cancel()
+
+    def connect(self, send=b""):
+        peer = socket.create_connection(("127.0.0.1", self.port))
+        peer.settimeout(30)
+        peer.sendall(send)
+        return peer
+
+    def send(self, number=signal.SIGINT):
+        self.process.send_signal(number)
+
+    def ended(self, says):
+        output, errors = self.process.communicate()
+        expect(
+            self.process.returncode == 0 and not errors and re.fullmatch(says, output),
+            f"the server ended with {self.process.returncode}, stdout {output!r}, stderr {errors!r}; expected {says!r}",
+        )
+
+    def stop(self, says, number=signal.SIGINT):
+        self.send(number)
+        self.ended(says)
+
+
+def read_until(peer, end):
+    text = b""
+    while not text.endswith(end):
+        more = peer.recv(65536)
+        expect(more, f"the connection ended after {text!r}, before {end!r}")
+        text += more
+    return text
+
+
+def read_all(peer):
+    text = b""
+    try:
+        while more := peer.recv(65536):
+            text += more
+    except ConnectionResetError:
+        text += b"<reset>"
+    return text
+
+
+def eventually(what, seconds=20):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if what():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def check(run):
+    """Makes a check of examples_test.py from a function that raises Failed."""
+
+    def checked(program):
+        try:
+            return run(program)
+        except (Failed, OSError) as problem:
+            return f"{program}: {type(problem).__name__}: {problem}"
+
+    return checked
+
+
+# --- chat_server -------------------------------------------------------------------------------
+
+
+@check
+def chat(program):
+    with Server(program, "--port", "0", "--idle", "20") as server:
+        ada = server.connect(b"ada\n")
+        time.sleep(0.2)
+        bob = server.connect(b"bob\r\n")
+        expect(read_until(ada, b"\n") == b"bob has come\n", "ada did not see bob come")
+        bob.sendall(b"hi there\nand again\n")
+        expect(read_until(ada, b"again\n") == b"bob: hi there\nbob: and again\n", "ada did not hear bob")
+        ada.sendall(b"/quit\n")
+        expect(read_until(bob, b"left\n") == b"ada has left\n", "bob did not see ada leave")
+        expect(read_all(ada) == b"", "ada was not let go")
+        # One who never reads, and one who sends a line without end, do not hold up the others.
+        deaf = server.connect(b"deaf\n")
+        expect(read_until(bob, b"come\n") == b"deaf has come\n", "bob did not see the deaf one come")
+        flood = server.connect(b"flood\n")
+        expect(read_until(bob, b"come\n") == b"flood has come\n", "bob did not see the flood come")
+        flood.sendall(b"x" * 5000)
+        expect(read_until(bob, b"left\n") == b"flood has left\n", "the line without end was not cut")
+        for _ in range(200):
+            bob.sendall(b"y" * 1000 + b"\n")
+        bob.sendall(b"/quit\n")
+        expect(b"<reset>" not in read_all(bob), "bob was reset")
+        deaf.close()
+        eve = server.connect(b"eve\n")
+        time.sleep(0.2)
+        server.send()
+        expect(read_all(eve).endswith(b"the server is going down\n"), "eve was not told")
+        server.ended(r"stopped; connections: 5, cut off: \d\n")
+
+
+@check
+def chat_idle(program):
+    with Server(program, "--port", "0", "--idle", "0.2") as server:
+        nameless = server.connect()
+        silent = server.connect(b"silent\n")
+        expect(read_all(nameless) == b"" and read_all(silent) == b"", "the silent were not let go")
+        server.stop(r"stopped; connections: 2, cut off: 0\n")
+
+
+# --- tcp_proxy and happy_eyeballs --------------------------------------------------------------
+
+
+@check
+def proxy(program):
+    echo = pathlib.Path(program).with_name("echo_server")
+    with Server(echo, "--port", "0") as target, Server(program, "--port", "0", "--to-host", "127.0.0.1", "--to-port", str(target.port)) as server:
+        data = bytes(range(256)) * 4000
+        peer = server.connect()
+        sender = threading.Thread(target=lambda: (peer.sendall(data), peer.shutdown(socket.SHUT_WR)))
+        sender.start()
+        expect(read_all(peer) == data, "what came back is not what was sent")  # and the end came after all of it
+        sender.join()
+        gone = server.connect(b"z" * 100000)
+        gone.close()
+        waiting = server.connect(b"w")
+        expect(waiting.recv(1) == b"w", "nothing came back")
+        target.stop(r"stopped; bytes: \d+, connections: 3, still open: \d\n")
+        expect(read_all(waiting) in (b"", b"<reset>"), "the proxy kept the connection when its target had gone")
+        refused = server.connect(b"?")
+        expect(read_all(refused) in (b"", b"<reset>"), "the proxy answered for a target that is not there")
+        server.send()
+        output, errors = server.process.communicate()
+        expect(re.fullmatch(r"stopped; connections: 4, failed: \d+, bytes there: \d+, back: \d+\n", output), f"it said {output!r}")
+        expect("Connection refused" in errors, f"it did not say why: {errors!r}")
+
+
+@check
+def happy(program):
+    echo = pathlib.Path(program).with_name("echo_server")
+    with Server(echo, "--port", "0") as server:
+        port = str(server.port)
+        for delay in ("250", "0"):
+            run = subprocess.run([program, "--port", port, "--delay", delay], capture_output=True, text=True, timeout=30)
+            expect(
+                re.fullmatch(rf"connected to 127\.0\.0\.1 port {port} by attempt [12]\n", run.stdout) and run.returncode == 0,
+                f"it said {run.stdout!r} and {run.stderr!r}",
+            )
+        server.stop(r"stopped; bytes: 0, connections: 2, still open: \d\n")
+    run = subprocess.run([program, "--host", "127.0.0.1", "--port", port], capture_output=True, text=True, timeout=30)
+    expect(
+        run.returncode == 1 and re.fullmatch(r"happy_eyeballs: 127\.0\.0\.1 port \d+: .*Connection refused\n", run.stderr),
+        f"without a server it said {run.stdout!r} and {run.stderr!r}",
+    )
+
+
+# --- http_service ------------------------------------------------------------------------------
+
+
+def answer(peer):
+    """One response: its status and body."""
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        byte = peer.recv(1)
+        expect(byte, f"the connection ended after {head!r}")
+        head += byte
+    length = int(re.search(rb"\r\nContent-Length: (\d+)\r\n", head)[1])
+    body = b""
+    while len(body) < length:
+        body += peer.recv(length - len(body))
+    return int(head.split()[1]), body
+
+
+def get(path, more=b""):
+    return b"GET " + path + b" HTTP/1.1\r\nHost: x\r\n" + more + b"\r\n"
+
+
+@check
+def http(program):
+    with Server(program, "--port", "0", "--read-timeout", "1", "--idle-timeout", "20", "--drain", "10") as server:
+        peer = server.connect()
+        for _ in range(3):  # one connection, and the requests in pieces
+            for byte in get(b"/hello?name=ad%22a"):
+                peer.sendall(bytes([byte]))
+            expect(answer(peer) == (200, b'{"hello":"ad%22a"}'), "hello")
+        # pipelined, with a body in between
+        body = b"[1, 2,\n3.5]"
+        post = b"POST /sum HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+        peer.sendall(get(b"/plaintext") * 50 + post + get(b"/primes?below=1000000") + get(b"/nowhere"))
+        for _ in range(50):
+            expect(answer(peer) == (200, b"Hello, World!"), "pipelined")
+        expect(answer(peer) == (200, b'{"sum":6.5}'), "sum")
+        expect(answer(peer) == (200, b'{"below":1000000,"primes":78498}'), "primes")
+        expect(answer(peer)[0] == 404, "nowhere")
+        peer.sendall(get(b"/sum"))
+        expect(answer(peer)[0] == 405, "a GET of what wants a POST")
+        peer.sendall(b"POST /sum HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n[1,\r\n2\r\n2]\r\n0\r\n\r\n")
+        expect(answer(peer) == (200, b'{"sum":3}'), "chunked")
+
+        hostile = [
+            (400, b"\x00\xff\x16garbage\r\n\r\n"),
+            (400, b"GET / HTTP/9.9\r\nHost\r\n\r\n"),
+            (431, b"GET / HTTP/1.1\r\nX: " + b"y" * 100000),
+            (413, b"POST /sum HTTP/1.1\r\nContent-Length: 999999999999\r\n\r\n"),
+            (413, b"POST /sum HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + (b"80000\r\n" + b"1" * 0x80000 + b"\r\n") * 3),
+            (400, get(b"/primes?below=many")),
+            (400, get(b"/primes?below=99999999999999999999999")),
+            (400, b"POST /sum HTTP/1.1\r\nContent-Length: 5\r\n\r\n[1,,]"),
+        ]
+        for status, data in hostile:
+            bad = server.connect()
+            try:
+                bad.sendall(data)
+            except ConnectionError:
+                pass
+            expect(answer(bad)[0] == status, f"{data[:40]!r} was not answered with {status}")
+            expect(read_all(bad) in (b"", b"<reset>"), f"the connection stayed open after {data[:40]!r}")
+        slow = server.connect(b"GET /plain")
+        half_open = server.connect(get(b"/plaintext"))
+        half_open.shutdown(socket.SHUT_WR)
+        expect(read_all(half_open).endswith(b"Hello, World!"), "who had said all it had to was not answered")
+        expect(answer(slow)[0] == 408, "a slow head was waited for")
+        for _ in range(50):
+            server.connect(b"GET /pl").close()
+
+        peer.sendall(get(b"/metrics"))
+        status, metrics = answer(peer)
+        expect(status == 200 and b"http_refused_total 9\n" in metrics, f"the metrics say {metrics!r}")
+        # A stop with a request in flight, one that has begun, and one connection idle.
+        busy = server.connect(get(b"/primes?below=20000000"))
+        time.sleep(0.1)
+        server.send(signal.SIGTERM)
+        expect(read_all(peer) == b"", "the idle connection was not closed")
+        status, body = answer(busy)
+        expect((status, body) == (200, b'{"below":20000000,"primes":1270607}'), f"the request in flight got {status} {body!r}")
+        server.ended(r"stopped; requests: \d+, connections: \d+, cut off: 0\n")
+
+
+@check
+def http_cut_off(program):
+    with Server(program, "--port", "0", "--drain", "0.2") as server:
+        busy = server.connect(get(b"/primes?below=100000000"))
+        time.sleep(0.2)
+        server.send()
+        expect(read_all(busy) in (b"", b"<reset>"), "what took too long was answered")
+        server.ended(r"stopped; requests: 1, connections: 1, cut off: 1\n")
