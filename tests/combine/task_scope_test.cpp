@@ -4,6 +4,7 @@
 
 #include <tandem/combine/task_scope.hpp>
 #include <tandem/pool/co_spawn.hpp>
+#include <tandem/sync/one_shot_event.hpp>
 #include <tandem/sync/sleep.hpp>
 #include <tandem/trace/observer.hpp>
 
@@ -173,7 +174,28 @@ TASK_TEST_CASE("later errors are counted")
     CHECK(superseded_errors() == before + 1);
 }
 
-TEST_CASE("a function that throws before it gives a task is an error of the scope; nothing leaks in a scope that is stuck")
+TEST_CASE("a scope that can never finish is found out, and destroyed with all that it holds")
+{
+    tally t;
+    manual_context manual;
+    one_shot_event never;
+    one_shot_event never_either;
+    const auto waits = [](tally& counts, one_shot_event& e) -> task<> {
+        const tracked kept(counts);
+        co_await e;
+    };
+    const auto scope = [&]() -> task<> {
+        co_await with_scope([&](task_scope& s) -> task<> {
+            s.spawn(waits(t, never));
+            s.spawn(sleep_for(1s));
+            co_await waits(t, never_either);
+        });
+    };
+    CHECK_THROWS_AS(manual.run(scope()), stuck);
+    CHECK(t.alive == 0);
+}
+
+TEST_CASE("a function that throws before it gives a task is an error of the scope")
 {
     manual_context manual;
     const auto scope = []() -> task<> {

@@ -5,6 +5,7 @@
 #include <tandem/combine/when_all.hpp>
 #include <tandem/combine/with_timeout.hpp>
 #include <tandem/pool/co_spawn.hpp>
+#include <tandem/sync/one_shot_event.hpp>
 #include <tandem/sync/sleep.hpp>
 #include <tandem/task/sync_wait.hpp>
 
@@ -96,6 +97,34 @@ TEST_CASE("the inner of two limits is the one that is told of")
         manual.run(with_timeout(with_timeout(number_after(1h, 1), 1s), 2s)), "with_timeout: not done within 1 s", timeout_error);
     CHECK_THROWS_WITH_AS(
         manual.run(with_timeout(with_timeout(number_after(1h, 1), 2s), 1s)), "with_timeout: not done within 1 s", timeout_error);
+}
+
+TEST_CASE("a task may be destroyed within it")
+{
+    manual_context manual;
+    one_shot_event never;
+    const auto waits = [&]() -> task<> { co_await never; };
+    const auto limited = [&]() -> task<> {
+        auto t = with_timeout(waits(), 1h);
+        auto both = when_all(std::move(t), sleep_for(2h));
+        co_await std::move(both);
+        co_await never;
+    };
+    {
+        environment env{manual, {}};
+        struct end : completion {
+            end() noexcept
+                : completion([](completion*, const std::exception_ptr&) noexcept {
+                    return std::coroutine_handle<>(std::noop_coroutine());
+                })
+            {
+            }
+        } c;
+        task<> t = limited();
+        resume(detail::task_access::prepare(t, env, c));
+        CHECK(manual.step()); // the second child begins: what is queued must not be destroyed
+    }
+    CHECK_FALSE(manual.step()); // no timer is left
 }
 
 TEST_CASE("in sync_wait and on a pool, with no end of time")

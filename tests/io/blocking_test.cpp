@@ -153,7 +153,7 @@ TEST_CASE("many calls and stops from many threads: each ends once")
         int ended = 0;
         for (int k = 0; k < rounds / 3; ++k) {
             auto r = co_spawn(pool, threads.run([&] { ++called; }));
-            j.spin(20'000);
+            j.spin(60'000);
             r.cancel();
             try {
                 r.get();

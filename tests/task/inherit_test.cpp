@@ -86,6 +86,9 @@ TEST_CASE("what is shielded is not stopped from above, and what has a token of i
     };
     CHECK(manual.run(shielded(sleeps()), stop.get_token()) == 4);
     CHECK_THROWS_AS(manual.run(with_stop_token(stop.get_token(), sleeps())), operation_cancelled);
+    CHECK_THROWS_AS(manual.run(also_stopped_by(stop.get_token(), sleeps())), operation_cancelled);
+    CHECK_THROWS_AS(manual.run(also_stopped_by({}, sleeps()), stop.get_token()), operation_cancelled);
     stop_source other;
+    CHECK(manual.run(also_stopped_by(other.get_token(), sleeps())) == 4);
     CHECK(manual.run(with_stop_token(other.get_token(), sleeps()), stop.get_token()) == 4);
 }

@@ -8,7 +8,31 @@ void task_scope::start(child& c) noexcept
 {
     // relaxed: whoever spawns holds the scope open, and the child arrives after this
     pending_.fetch_add(1, std::memory_order_relaxed);
+    {
+        const detail::spin_guard lock(children_lock_);
+        c.next = children_;
+        if (children_)
+            children_->previous = &c;
+        children_ = &c;
+    }
     env_.ctx->post(c);
+}
+
+void task_scope::remove(child& c) noexcept
+{
+    {
+        const detail::spin_guard lock(children_lock_);
+        (c.previous ? c.previous->next : children_) = c.next;
+        if (c.next)
+            c.next->previous = c.previous;
+    }
+    delete &c;
+}
+
+void task_scope::destroy_children() noexcept
+{
+    while (child* const c = children_)
+        remove(*c);
 }
 
 void task_scope::child_failed(const std::exception_ptr& error) noexcept

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <tandem/sync/detail/spin_lock.hpp>
 #include <tandem/task/awaitable.hpp>
 
 #include <atomic>
@@ -58,9 +59,12 @@ private:
 
     struct child : job, completion {
         child(task_scope& s, job::function* run, completion::function* end) noexcept : job(run), completion(end), scope(s) {}
+        virtual ~child() = default;
         static void* operator new(std::size_t size) { return frame_allocate(size); }
         static void operator delete(void* p, std::size_t size) noexcept { frame_free(p, size); }
         task_scope& scope;
+        child* next = nullptr; // in the list of the scope
+        child* previous = nullptr;
     };
     template <class X>
     struct child_of;
@@ -71,6 +75,9 @@ private:
     }
 
     void start(child& c) noexcept;
+    void remove(child& c) noexcept;
+    /// The awaiting task was destroyed in its wait.
+    void destroy_children() noexcept;
     void child_failed(const std::exception_ptr& error) noexcept;
     void failed(const std::exception_ptr& error) noexcept;
     /// When the body or a task has ended: what to run next.
@@ -80,6 +87,8 @@ private:
         return pending_.fetch_sub(1, std::memory_order_acq_rel) == 1 ? parent_ : std::noop_coroutine();
     }
 
+    detail::spin_lock children_lock_;
+    child* children_ = nullptr;
     environment env_;
     const stop_token parent_stop_;
     const std::coroutine_handle<> parent_;
@@ -141,7 +150,7 @@ struct task_scope::child_of final : child {
             tandem::resume(task_access::prepare(*self->t, s.env_, *self));
             return;
         }
-        delete self;
+        s.remove(*self);
         tandem::resume(s.arrive());
     }
 
@@ -151,7 +160,7 @@ struct task_scope::child_of final : child {
         task_scope& s = self->scope;
         if (error)
             s.child_failed(error);
-        delete self;
+        s.remove(*self);
         return s.arrive();
     }
 
@@ -179,6 +188,13 @@ public:
     class awaiter : completion {
     public:
         explicit awaiter(Body& b) noexcept : completion(&ended), body_(b) {}
+        ~awaiter()
+        {
+            if (!waiting_)
+                return;
+            task_.reset(); // destroyed in its wait: before the scope
+            scope_->destroy_children();
+        }
         [[nodiscard]] static constexpr bool await_ready() noexcept { return false; }
 
         template <class Promise>
@@ -191,11 +207,13 @@ public:
             };
             task_scope& s = scope_.emplace(start{environment_of(h), h});
             task_.emplace(as_task(body_(s)));
+            waiting_ = true;
             return transfer(task_access::prepare(*task_, s.env_, *this));
         }
 
         decltype(auto) await_resume()
         {
+            waiting_ = false;
             if (scope_->error_)
                 std::rethrow_exception(scope_->error_);
             return task_access::take(*task_);
@@ -213,6 +231,7 @@ public:
         Body& body_;
         std::optional<task_scope> scope_;
         std::optional<body_task> task_;
+        bool waiting_ = false;
     };
     awaiter operator co_await() && noexcept { return awaiter(body_); }
 

@@ -54,6 +54,11 @@ namespace detail {
 class timeout_wait : completion, timer {
 protected:
     explicit timeout_wait(time_limit l) noexcept : completion(&child_ended), timer(&time_is_over), limit_(l) {}
+    ~timeout_wait()
+    {
+        if (still_waiting())
+            static_cast<void>(ctx->stop_timer(*this));
+    }
 
     template <class T>
     std::coroutine_handle<> start(task<T>& child, std::coroutine_handle<> parent, environment& parent_env) noexcept
@@ -87,20 +92,28 @@ public:
     class awaiter : timeout_wait {
     public:
         awaiter(task<T>& t, time_limit l) noexcept : timeout_wait(l), task_(t) {}
+        ~awaiter()
+        {
+            if (waiting_)
+                task_ = {}; // destroyed in its wait: before the environment
+        }
         [[nodiscard]] static constexpr bool await_ready() noexcept { return false; }
         template <class Promise>
         std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> h) noexcept
         {
+            waiting_ = true;
             return this->start(task_, h, environment_of(h));
         }
         T await_resume()
         {
+            waiting_ = false;
             this->check(task_access::error(task_));
             return task_access::take(task_);
         }
 
     private:
         task<T>& task_;
+        bool waiting_ = false;
     };
     awaiter operator co_await() && noexcept { return {task_, limit_}; }
 

@@ -65,6 +65,7 @@ thread_pool_core::thread_pool_core(thread_pool_options o)
     , gate_(o.queue_limit ? std::make_unique<gate>(o.queue_limit) : nullptr)
     , join_(std::make_unique<join_once>())
 {
+    sched.set_terminate_token(stop.get_token());
 }
 
 thread_pool_core::~thread_pool_core() = default;

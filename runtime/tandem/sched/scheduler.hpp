@@ -90,6 +90,7 @@ public:
     explicit scheduler(options o);
     ~scheduler();
 
+    using context::set_terminate_token; ///< once, before there is work
     /// For jobs that wait for something and are resumed from anywhere: the scheduler may be destroyed as soon as the job has run.
     void post(job& j) noexcept override;
     /// The same for a caller who sees to it that the scheduler outlives the call.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <tandem/base/deadline.hpp>
+#include <tandem/base/errc.hpp>
 #include <tandem/cancel/stop_token.hpp>
 #include <tandem/task/task.hpp>
 
@@ -57,6 +58,11 @@ template <class Duration>
 class detail::sleep_awaiter : timer {
 public:
     explicit sleep_awaiter(sleep s) noexcept : timer(&resume_task), sleep_(s) {}
+    ~sleep_awaiter()
+    {
+        if (still_waiting())
+            static_cast<void>(ctx->stop_timer(*this));
+    }
 
     [[nodiscard]] static constexpr bool await_ready() noexcept { return false; }
 

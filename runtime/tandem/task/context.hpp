@@ -70,14 +70,19 @@ public:
     /// True when a thread that waits for work of this context would itself be the one to run it, so that waiting would hang.
     [[nodiscard]] virtual bool would_deadlock_here() const noexcept { return false; }
 
+    /// What stops everything on this context, whatever shields it: a pool's `terminate`. Of no source when there is no such thing.
+    [[nodiscard]] stop_token terminate_token() const noexcept { return terminate_; }
+
     /// The work-stealing scheduler, when this context is one.
     [[nodiscard]] scheduler* work_stealing() const noexcept { return scheduler_; }
 
 protected:
     explicit context(scheduler* s = nullptr) noexcept : scheduler_(s) {}
     ~context() = default;
+    void set_terminate_token(stop_token t) noexcept { terminate_ = t; }
 
 private:
+    stop_token terminate_;
     scheduler* scheduler_;
 };
 

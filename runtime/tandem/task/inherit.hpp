@@ -21,6 +21,21 @@ struct other_token {
     stop_token token;
     void apply(std::optional<environment>& e, environment& parent) noexcept { e.emplace(parent, token); }
 };
+struct added_token {
+    struct on_stop {
+        environment* env;
+        void operator()() const noexcept { env->stop.request_stop(); }
+    };
+    explicit added_token(stop_token t) noexcept : token(t) {}
+    added_token(added_token&& other) noexcept : token(other.token) {} // before it is applied
+    void apply(std::optional<environment>& e, environment& parent) noexcept { callback.emplace(token, on_stop{&e.emplace(parent)}); }
+    void undo() noexcept { callback.reset(); }
+    stop_token token;
+    std::optional<stop_callback<on_stop>> callback;
+};
+struct shield {
+    void apply(std::optional<environment>& e, environment& parent) noexcept { e.emplace(parent, parent.ctx->terminate_token()); }
+};
 template <class V>
 struct other_local {
     const void* key;
@@ -66,11 +81,19 @@ template <awaitable A>
     return detail::inheriting<typename task_for<A>::value_type, detail::other_token>(as_task(std::move(a)), {token});
 }
 
-/// Runs `a` so that a stop request of the awaiting task does not reach it: for what must be finished once it was begun.
+/// Runs `a` as one that is asked to stop by `token` as well as by the awaiting task's.
+template <awaitable A>
+[[nodiscard("co_await it, or co_spawn it")]] auto also_stopped_by(stop_token token, A a)
+{
+    return detail::inheriting<typename task_for<A>::value_type, detail::added_token>(as_task(std::move(a)), detail::added_token(token));
+}
+
+/// Runs `a` so that a stop request of the awaiting task does not reach it: for what must be finished once it was begun. (A pool's
+/// `terminate` does reach it.)
 template <awaitable A>
 [[nodiscard("co_await it, or co_spawn it")]] auto shielded(A a)
 {
-    return with_stop_token(stop_token{}, std::move(a));
+    return detail::inheriting<typename task_for<A>::value_type, detail::shield>(as_task(std::move(a)), {});
 }
 
 /// Runs `a` under a name: what `this_task::name` gives in it and in all that it awaits.
@@ -124,6 +147,13 @@ public:
     class awaiter {
     public:
         explicit awaiter(inheriting& i) noexcept : owner_(i) {}
+        ~awaiter()
+        {
+            if (env_) {
+                owner_.task_ = {}; // destroyed in its wait: before the environment
+                undo();
+            }
+        }
         [[nodiscard]] static constexpr bool await_ready() noexcept { return false; }
         template <class Promise>
         std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> h) noexcept
@@ -131,9 +161,19 @@ public:
             owner_.change_.apply(env_, environment_of(h));
             return transfer(task_access::prepare(owner_.task_, *env_, std::coroutine_handle<>(h)));
         }
-        T await_resume() { return task_access::take(owner_.task_); }
+        T await_resume()
+        {
+            undo();
+            env_.reset();
+            return task_access::take(owner_.task_);
+        }
 
     private:
+        void undo() noexcept
+        {
+            if constexpr (requires { owner_.change_.undo(); })
+                owner_.change_.undo();
+        }
         inheriting& owner_;
         std::optional<environment> env_;
     };

@@ -32,6 +32,8 @@ struct timer : job {
 
 protected:
     ~timer() = default;
+    /// For the destructor of a coroutine's wait: whether the coroutine was destroyed in it, and the timer has to be stopped.
+    [[nodiscard]] bool still_waiting() const noexcept { return state_ == state::waiting; }
 
 private:
     friend timer_wheel;

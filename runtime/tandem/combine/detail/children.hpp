@@ -48,6 +48,11 @@ template <class Children>
 class join_awaiter {
 public:
     explicit join_awaiter(Children& c) noexcept : children_(c) {}
+    ~join_awaiter()
+    {
+        if (waiting_)
+            children_.destroy(); // the parent is destroyed in its wait; what they refer to goes after them
+    }
 
     [[nodiscard]] bool await_ready() const noexcept { return children_.size() == 0; }
 
@@ -55,11 +60,13 @@ public:
     std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> parent)
     {
         join& j = join_.emplace(environment_of(parent), Children::policy);
+        waiting_ = true; // before the start, which may be the last touch; after what can throw it would be too late
         return j.start(children_.prepare(j, nodes_), children_.size(), parent);
     }
 
     decltype(auto) await_resume()
     {
+        waiting_ = false;
         if constexpr (requires { children_.result(*join_); })
             return children_.result(*join_);
         else {
@@ -74,6 +81,7 @@ private:
     Children& children_;
     std::optional<join> join_;
     typename Children::nodes nodes_;
+    bool waiting_ = false;
 };
 
 template <class... Tasks>
@@ -91,6 +99,8 @@ public:
             std::index_sequence_for<Tasks...>{});
         return n.data();
     }
+
+    void destroy() noexcept { tasks_ = std::tuple<Tasks...>(); }
 
 protected:
     std::tuple<Tasks...> tasks_;
@@ -112,6 +122,8 @@ public:
             prepare_child(j, n[i], tasks_[i]);
         return n.data();
     }
+
+    void destroy() noexcept { tasks_.clear(); }
 
 protected:
     std::vector<Task> tasks_;

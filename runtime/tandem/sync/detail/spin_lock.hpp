@@ -1,4 +1,5 @@
 // Waiting for another thread that is in the middle of a few instructions.
+// shared-detail: a task_scope has a list too that is locked for a few instructions
 #pragma once
 
 #include <tandem/base/config.hpp>
