@@ -14,8 +14,7 @@
 namespace tandem {
 
 namespace detail {
-/// Throws std::invalid_argument for a capacity above `most`.
-void check_channel_capacity(std::size_t capacity, std::size_t most);
+[[noreturn]] void throw_bad_channel_capacity(std::size_t capacity, std::size_t most);
 } // namespace detail
 
 /// Hands values from tasks that send to tasks that receive, in order, many on either side. While it waits a task suspends.
@@ -100,7 +99,9 @@ private:
     explicit channel(no_limit) : buffer_(buffer::unbounded) {}
     static std::size_t checked(std::size_t capacity)
     {
-        detail::check_channel_capacity(capacity, static_cast<std::size_t>(-1) / 4 / sizeof(T));
+        constexpr std::size_t most = static_cast<std::size_t>(-1) / 4 / sizeof(T);
+        if (capacity > most)
+            detail::throw_bad_channel_capacity(capacity, most);
         return capacity;
     }
 

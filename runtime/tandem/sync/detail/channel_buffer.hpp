@@ -4,7 +4,6 @@
 #include <tandem/base/config.hpp>
 #include <tandem/sync/detail/spin_lock.hpp>
 
-#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <limits>
@@ -57,7 +56,8 @@ public:
     {
         // In this order, so that it does not come out negative; and what was taken in between does not count as room.
         const std::size_t out = out_.count.load(std::memory_order_acquire);
-        return std::min(in_.count.load(std::memory_order_acquire) - out, capacity_);
+        const std::size_t inside = in_.count.load(std::memory_order_acquire) - out;
+        return inside < capacity_ ? inside : capacity_;
     }
 
     // --- under in_lock() ---
@@ -107,10 +107,10 @@ private:
     struct block {
         block* next;
     };
-    static constexpr std::size_t alignment = std::max(alignof(T), alignof(block));
+    static constexpr std::size_t alignment = alignof(T) > alignof(block) ? alignof(T) : alignof(block);
     static constexpr std::size_t header = (sizeof(block) + alignof(T) - 1) / alignof(T) * alignof(T);
     // About a page.
-    static constexpr std::size_t grow_by = std::clamp<std::size_t>(4096 / sizeof(T), 8, 512);
+    static constexpr std::size_t grow_by = sizeof(T) >= 512 ? 8 : sizeof(T) <= 8 ? 512 : 4096 / sizeof(T);
 
     struct alignas(cache_line) end_of_queue {
         void enter(block* b, std::size_t size) noexcept
