@@ -135,6 +135,7 @@ struct counted {
 
 task<> service::operator()(tcp::socket socket)
 {
+    socket.set_option(tcp::no_delay(true));
     std::array<char, 16 * 1024> buffer;
     std::string_view unread;
     std::string out;
@@ -195,7 +196,10 @@ task<> service::operator()(tcp::socket socket)
     co_await tandem::with_timeout(asio::async_write(socket, asio::buffer(out), use_task), read_timeout);
     // What the client still sends is read and dropped for a moment: to close with it unread would reset the connection, and the answer
     // might be lost on the way.
-    socket.shutdown(tcp::socket::shutdown_send);
+    asio::error_code gone;
+    socket.shutdown(tcp::socket::shutdown_send, gone);
+    if (gone)
+        co_return;
     const auto until = std::chrono::steady_clock::now() + 200ms;
     for (std::size_t dropped = 0; dropped < 4 * limits.body;)
         dropped += co_await tandem::with_timeout(socket.async_read_some(asio::buffer(buffer), use_task), until);

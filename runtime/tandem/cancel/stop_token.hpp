@@ -13,6 +13,7 @@ namespace tandem {
 
 class stop_source;
 class stop_token;
+class stop_hook;
 template <class F>
 class stop_callback;
 
@@ -52,6 +53,7 @@ public:
 
 private:
     friend class stop_source;
+    friend class stop_hook;
     template <class F>
     friend class stop_callback;
     explicit stop_token(stop_source* source) noexcept : source_(source) {}
@@ -138,6 +140,7 @@ public:
     }
 
 private:
+    friend class stop_hook;
     template <class F>
     friend class stop_callback;
 
@@ -214,6 +217,34 @@ private:
 
 template <class F>
 stop_callback(stop_token, F) -> stop_callback<F>;
+
+/// A stop_callback of four pointers that is taken up and put down: a base class of the wait that it stops, which it finds from itself. For
+/// implementers of waits. Thread safety, lifetime and cost are those of a stop_callback.
+class stop_hook : public detail::stop_callback_base {
+public:
+    using function = void(detail::stop_callback_base*) noexcept;
+
+    stop_hook() noexcept { owner = nullptr; } // NOLINT: see stop_callback_base
+    stop_hook(const stop_hook&) = delete;
+    stop_hook& operator=(const stop_hook&) = delete;
+    ~stop_hook() { disarm(); }
+
+    /// As the construction of a stop_callback: may call `f`, with this object, at once.
+    void arm(stop_token token, function* f) noexcept
+    {
+        owner = token.source_;
+        if (owner == nullptr)
+            return;
+        invoke = f;
+        owner->add(*this);
+    }
+    /// As the destruction of a stop_callback.
+    void disarm() noexcept
+    {
+        if (owner != nullptr)
+            std::exchange(owner, nullptr)->remove(*this);
+    }
+};
 
 inline bool stop_token::stop_requested() const noexcept { return source_ != nullptr && source_->stop_requested(); }
 

@@ -8,7 +8,6 @@
 #include <chrono>
 #include <coroutine>
 #include <cstdint>
-#include <optional>
 
 namespace tandem {
 
@@ -55,9 +54,10 @@ template <class Duration>
 
 // -----------------------------------------------------------------------------------------------
 
-class detail::sleep_awaiter : timer {
+// Small, for a service may have a million of them asleep.
+class detail::sleep_awaiter : timer, stop_hook {
 public:
-    explicit sleep_awaiter(sleep s) noexcept : timer(&resume_task), sleep_(s) {}
+    explicit sleep_awaiter(sleep s) noexcept : timer(&resume_task), from_now_(s.from_now) { deadline_ns = s.ns; }
     ~sleep_awaiter()
     {
         if (still_waiting())
@@ -75,17 +75,12 @@ public:
     void await_resume();
 
 private:
-    struct on_stop {
-        sleep_awaiter* self;
-        void operator()() const noexcept;
-    };
-
+    static void on_stop(stop_callback_base* hook) noexcept;
     bool suspend(std::coroutine_handle<> h, environment& env) noexcept;
     static void resume_task(job* j) noexcept { tandem::resume(static_cast<sleep_awaiter*>(j)->handle_); }
 
-    sleep sleep_;
+    bool from_now_;
     std::coroutine_handle<> handle_;
-    std::optional<stop_callback<on_stop>> stop_callback_;
 };
 
 class detail::yield_awaiter : job {

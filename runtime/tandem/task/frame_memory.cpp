@@ -14,14 +14,16 @@ namespace tandem {
 
 namespace {
 
-constexpr std::size_t granule = 64;
-constexpr std::size_t classes = 16; // up to 1 KiB
+// A block of each class fills a chunk of glibc's malloc, which puts eight bytes before it.
+constexpr std::size_t granule = 32;
+constexpr std::size_t chunk_header = 8;
+constexpr std::size_t classes = 32; // up to 1016 bytes
 constexpr std::size_t magazine_bytes = 16 << 10;
 constexpr std::size_t most_in_depots =
     (64 << 20) / magazine_bytes; // magazines; what a flood of queued tasks needs comes from here again
 
-constexpr std::size_t class_of(std::size_t size) noexcept { return (size - 1) / granule; }
-constexpr std::size_t block_size(std::size_t k) noexcept { return (k + 1) * granule; }
+constexpr std::size_t class_of(std::size_t size) noexcept { return (size + chunk_header - 1) / granule; }
+constexpr std::size_t block_size(std::size_t k) noexcept { return (k + 1) * granule - chunk_header; }
 constexpr std::size_t magazine_blocks(std::size_t k) noexcept { return magazine_bytes / block_size(k); }
 
 struct free_block {

@@ -39,9 +39,9 @@ private:
     friend timer_wheel;
 
     // Guarded by the lock of whoever owns the wheel. A timer hangs in a slot's list, or in the heap of those that are due soon.
-    timer* next_timer_;
-    timer** back_; // what points here
-    timer* child_;
+    // The first below it in the heap is in the job's next_, which nobody else uses while it is there.
+    job* next_timer_;
+    job** back_; // what points here
     state state_ = state::fresh;
     bool in_heap_;
 };

@@ -37,8 +37,9 @@ bool timer_wheel::stop(timer& t) noexcept
 
 timer* timer_wheel::pop_expired(std::int64_t now_ns) noexcept
 {
-    advance(ns_of(now_ns) >> tick_bits);
-    timer* const t = heap_;
+    // Slot by slot, so that the heap stays small however late we are.
+    while (!heap_ && advance(ns_of(now_ns) >> tick_bits)) {}
+    timer* const t = timer_of(heap_);
     if (!t || t->deadline_ns > now_ns)
         return nullptr;
     t->state_ = timer::state::expired;
@@ -49,12 +50,12 @@ timer* timer_wheel::pop_expired(std::int64_t now_ns) noexcept
 
 timer* timer_wheel::stop_any() noexcept
 {
-    timer* t = heap_;
+    timer* t = timer_of(heap_);
     if (!t) {
         if (size_ == 0)
             return nullptr;
         const place p = first_slot();
-        t = slot_[p.level][p.slot];
+        t = timer_of(slot_[p.level][p.slot]);
     }
     stop(*t);
     return t;
@@ -63,7 +64,7 @@ timer* timer_wheel::stop_any() noexcept
 std::int64_t timer_wheel::next_look() const noexcept
 {
     if (heap_)
-        return heap_->deadline_ns;
+        return timer_of(heap_)->deadline_ns;
     if (size_ == 0)
         return never;
     // Of a few, the first: it saves looking at the beginning of the slot only to learn that.
@@ -71,7 +72,7 @@ std::int64_t timer_wheel::next_look() const noexcept
     const place p = first_slot();
     std::int64_t first = never;
     int count = 0;
-    for (const timer* t = slot_[p.level][p.slot]; t; t = t->next_timer_, ++count) {
+    for (const timer* t = timer_of(slot_[p.level][p.slot]); t; t = timer_of(t->next_timer_), ++count) {
         if (count == few)
             return static_cast<std::int64_t>(start_of(p) << tick_bits);
         first = std::min(first, t->deadline_ns);
@@ -105,12 +106,12 @@ void timer_wheel::insert(timer& t) noexcept
     }
     const auto level = static_cast<std::size_t>(std::bit_width(tick ^ tick_) - 1) / slot_bits;
     const std::size_t slot = (tick >> (level * slot_bits)) & (slots - 1);
-    timer*& head = slot_[level][slot];
+    job*& head = slot_[level][slot];
     t.in_heap_ = false;
     t.next_timer_ = head;
     t.back_ = &head;
     if (head)
-        head->back_ = &t.next_timer_;
+        timer_of(head)->back_ = &t.next_timer_;
     head = &t;
     occupied_[level] |= std::uint64_t{1} << slot;
 }
@@ -123,37 +124,35 @@ void timer_wheel::remove(timer& t) noexcept
     }
     *t.back_ = t.next_timer_;
     if (t.next_timer_)
-        t.next_timer_->back_ = t.back_;
-    else if (timer** const first = &slot_[0][0]; !std::less<>{}(t.back_, first) && std::less<>{}(t.back_, first + levels * slots)) {
+        timer_of(t.next_timer_)->back_ = t.back_;
+    else if (job** const first = &slot_[0][0]; !std::less<>{}(t.back_, first) && std::less<>{}(t.back_, first + levels * slots)) {
         const auto k = static_cast<std::size_t>(t.back_ - first);
         occupied_[k / slots] &= ~(std::uint64_t{1} << (k % slots));
     }
 }
 
-// Moves the current time on. The slots that it comes to are emptied, first to last, into lower levels and at last into the heap. What
-// stays where it is still differs from the new time in the same highest digit, since the new time is before its slot.
-void timer_wheel::advance(std::uint64_t tick) noexcept
+// Moves the current time on to the first occupied slot, and empties that into lower levels or the heap; false when it lies after `tick`,
+// and then to that. What stays where it is still differs from the new time in the same highest digit, since the new time is before its
+// slot.
+bool timer_wheel::advance(std::uint64_t tick) noexcept
 {
-    while (tick_ < tick) {
-        std::size_t level = 0;
-        while (level < levels && occupied_[level] == 0)
-            ++level;
-        if (level == levels)
-            break;
+    if (size_ != 0) { // and none of them in the heap
         const place p = first_slot();
         const std::uint64_t start = start_of(p);
-        if (start > tick)
-            break;
-        tick_ = start;
-        occupied_[p.level] &= ~(std::uint64_t{1} << p.slot);
-        timer* t = std::exchange(slot_[p.level][p.slot], nullptr);
-        while (t) {
-            timer* const next = t->next_timer_;
-            insert(*t);
-            t = next;
+        if (start <= tick) {
+            tick_ = start;
+            occupied_[p.level] &= ~(std::uint64_t{1} << p.slot);
+            timer* t = timer_of(std::exchange(slot_[p.level][p.slot], nullptr));
+            while (t) {
+                timer* const next = timer_of(t->next_timer_);
+                insert(*t);
+                t = next;
+            }
+            return true;
         }
     }
     tick_ = std::max(tick_, tick);
+    return false;
 }
 
 // --- the heap ----------------------------------------------------------------------------------
@@ -162,11 +161,11 @@ timer* timer_wheel::meld(timer* a, timer* b) noexcept
 {
     if (b->deadline_ns < a->deadline_ns)
         std::swap(a, b);
-    b->next_timer_ = a->child_;
-    if (a->child_)
-        a->child_->back_ = &b->next_timer_;
-    a->child_ = b;
-    b->back_ = &a->child_;
+    b->next_timer_ = a->next_;
+    if (a->next_)
+        timer_of(a->next_)->back_ = &b->next_timer_;
+    a->next_ = b;
+    b->back_ = &a->next_;
     return a;
 }
 
@@ -176,45 +175,45 @@ timer* timer_wheel::meld_siblings(timer* first) noexcept
     timer* pairs = nullptr; // last first
     while (first) {
         timer* const a = first;
-        timer* const b = a->next_timer_;
-        first = b ? b->next_timer_ : nullptr;
+        timer* const b = timer_of(a->next_timer_);
+        first = b ? timer_of(b->next_timer_) : nullptr;
         timer* const pair = b ? meld(a, b) : a;
         pair->next_timer_ = pairs;
         pairs = pair;
     }
     timer* all = pairs;
     if (all) {
-        timer* rest = all->next_timer_;
+        timer* rest = timer_of(all->next_timer_);
         while (rest) {
-            timer* const next = rest->next_timer_;
+            timer* const next = timer_of(rest->next_timer_);
             all = meld(all, rest);
             rest = next;
         }
-        all->next_timer_ = nullptr;
     }
     return all;
+}
+
+void timer_wheel::make_root(timer* t) noexcept
+{
+    t->next_timer_ = nullptr;
+    t->back_ = &heap_;
+    heap_ = t;
 }
 
 void timer_wheel::push_heap(timer& t) noexcept
 {
     t.in_heap_ = true;
-    t.child_ = nullptr;
-    t.next_timer_ = nullptr;
-    heap_ = heap_ ? meld(heap_, &t) : &t;
-    heap_->next_timer_ = nullptr;
-    heap_->back_ = &heap_;
+    t.next_ = nullptr;
+    make_root(heap_ ? meld(timer_of(heap_), &t) : &t);
 }
 
 void timer_wheel::remove_from_heap(timer& t) noexcept
 {
     *t.back_ = t.next_timer_;
     if (t.next_timer_)
-        t.next_timer_->back_ = t.back_;
-    if (timer* const below = meld_siblings(t.child_)) {
-        heap_ = heap_ ? meld(heap_, below) : below;
-        heap_->next_timer_ = nullptr;
-        heap_->back_ = &heap_;
-    }
+        timer_of(t.next_timer_)->back_ = t.back_;
+    if (timer* const below = meld_siblings(timer_of(t.next_)))
+        make_root(heap_ ? meld(timer_of(heap_), below) : below);
 }
 
 } // namespace tandem

@@ -1,0 +1,187 @@
+#include "cases.hpp"
+
+#include <tandem/io/serve.hpp>
+#include <tandem/io/use_task.hpp>
+#include <tandem/pool/co_spawn.hpp>
+
+#include <asio/awaitable.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/detached.hpp>
+#include <asio/io_context.hpp>
+#include <asio/ip/tcp.hpp>
+#include <asio/read.hpp>
+#include <asio/thread_pool.hpp>
+#include <asio/use_awaitable.hpp>
+#include <asio/write.hpp>
+#include <fmt/core.h>
+
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <iostream>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace services {
+
+namespace {
+
+using asio::ip::tcp;
+
+const tcp::endpoint any_port{asio::ip::address_v4::loopback(), 0};
+constexpr std::size_t message = 64;
+
+tandem::task<> tandem_echo(tcp::socket s)
+{
+    s.set_option(tcp::no_delay(true));
+    std::array<char, 1024> data;
+    for (;;) {
+        const std::size_t n = co_await s.async_read_some(asio::buffer(data), tandem::use_task);
+        co_await asio::async_write(s, asio::buffer(data, n), tandem::use_task);
+    }
+}
+
+asio::awaitable<void> asio_echo(tcp::socket s)
+{
+    s.set_option(tcp::no_delay(true));
+    std::array<char, 1024> data;
+    try {
+        for (;;) {
+            const std::size_t n = co_await s.async_read_some(asio::buffer(data), asio::use_awaitable);
+            co_await asio::async_write(s, asio::buffer(data, n), asio::use_awaitable);
+        }
+    }
+    catch (const asio::system_error&) {
+        // the client has gone
+    }
+}
+
+asio::awaitable<void> asio_accept(tcp::acceptor& a)
+{
+    for (;;) {
+        tcp::socket s = co_await a.async_accept(asio::use_awaitable);
+        auto ex = s.get_executor();
+        asio::co_spawn(ex, asio_echo(std::move(s)), asio::detached);
+    }
+}
+
+class callback_session : public std::enable_shared_from_this<callback_session> {
+public:
+    explicit callback_session(tcp::socket s) : socket_(std::move(s)) { socket_.set_option(tcp::no_delay(true)); }
+    void read()
+    {
+        socket_.async_read_some(asio::buffer(data_), [self = shared_from_this()](const asio::error_code& e, std::size_t n) {
+            if (!e)
+                self->write(n);
+        });
+    }
+
+private:
+    void write(std::size_t n)
+    {
+        asio::async_write(socket_, asio::buffer(data_, n), [self = shared_from_this()](const asio::error_code& e, std::size_t) {
+            if (!e)
+                self->read();
+        });
+    }
+    tcp::socket socket_;
+    std::array<char, 1024> data_{};
+};
+
+void accept_with_callbacks(tcp::acceptor& a)
+{
+    a.async_accept([&a](const asio::error_code& e, tcp::socket s) {
+        if (e)
+            return;
+        std::make_shared<callback_session>(std::move(s))->read();
+        accept_with_callbacks(a);
+    });
+}
+
+class client {
+public:
+    client(asio::io_context& io, unsigned short port) : socket_(io)
+    {
+        socket_.connect({asio::ip::address_v4::loopback(), port});
+        socket_.set_option(tcp::no_delay(true));
+    }
+    void run(const bool& stop, std::size_t& requests)
+    {
+        asio::async_write(socket_, asio::buffer(data_), [this, &stop, &requests](const asio::error_code& e, std::size_t) {
+            if (e)
+                throw asio::system_error(e);
+            asio::async_read(socket_, asio::buffer(data_), [this, &stop, &requests](const asio::error_code& f, std::size_t) {
+                if (f)
+                    throw asio::system_error(f);
+                ++requests;
+                if (!stop)
+                    run(stop, requests);
+            });
+        });
+    }
+
+private:
+    tcp::socket socket_;
+    std::array<char, message> data_{};
+};
+
+} // namespace
+
+void serve_until_told(unsigned short port)
+{
+    fmt::print("{}\n", port);
+    std::fflush(stdout);
+    std::string ignored;
+    while (std::getline(std::cin, ignored)) {}
+}
+
+void echo_server(const std::string& who)
+{
+    if (who == "tandem") {
+        tandem::thread_pool pool(2);
+        tcp::acceptor a(pool.context(), any_port);
+        auto serving = co_spawn(pool, tandem::serve(a, tandem_echo, {.drain = {}}));
+        serve_until_told(a.local_endpoint().port());
+        serving.cancel();
+        serving.get();
+    }
+    else if (who == "asio_awaitable") {
+        asio::thread_pool pool(2);
+        tcp::acceptor a(pool, any_port);
+        asio::co_spawn(pool, asio_accept(a), asio::detached);
+        serve_until_told(a.local_endpoint().port());
+        std::_Exit(0);
+    }
+    else if (who == "asio_callbacks") {
+        asio::io_context io(1);
+        tcp::acceptor a(io, any_port);
+        accept_with_callbacks(a);
+        std::thread runner([&] { io.run(); });
+        serve_until_told(a.local_endpoint().port());
+        std::_Exit(0);
+    }
+    else
+        throw std::invalid_argument("nobody echoes as " + who);
+}
+
+void echo_client(const std::string& port, double seconds)
+{
+    asio::io_context io(1);
+    std::vector<std::unique_ptr<client>> clients;
+    for (int k = 0; k < 64; ++k)
+        clients.push_back(std::make_unique<client>(io, static_cast<unsigned short>(std::stoul(port))));
+    bool stop = false;
+    std::size_t requests = 0;
+    for (auto& c : clients)
+        c->run(stop, requests);
+    asio::steady_timer timer(io, std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(seconds)));
+    timer.async_wait([&](const asio::error_code&) { stop = true; });
+    const auto begin = std::chrono::steady_clock::now();
+    io.run();
+    fmt::print("{:.0f}\n", static_cast<double>(requests) / std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+}
+
+} // namespace services
