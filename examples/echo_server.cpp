@@ -47,7 +47,8 @@ int main(int argc, char** argv)
         auto serving = tandem::serve(acceptor, handler, {.drain = {}}, &count);
         tandem::sync_wait(pool, tandem::race(std::move(serving), std::move(stop)));
 
-        fmt::print("stopped; bytes: {}, connections: {}, still open: {}\n", bytes.load(), count.accepted.load(), count.cancelled.load());
+        fmt::print(
+            "stopped; bytes: {}, connections: {}, still open: {}\n", bytes.load(), count.accepted.load(), count.cancelled.load());
     }
     catch (const std::exception& e) {
         fmt::print(stderr, "echo_server: port {}: {}\n", port, e.what());

@@ -22,8 +22,8 @@ struct connection {
     std::size_t attempt;
 };
 
-task<connection> attempt(tcp::endpoint address, std::size_t number, std::deque<tandem::event>& failed, std::chrono::milliseconds delay,
-    asio::thread_pool& io)
+task<connection> attempt(tcp::endpoint address, std::size_t number, std::deque<tandem::event>& failed,
+    std::chrono::milliseconds delay, asio::thread_pool& io)
 {
     if (number > 0) {
         // Throws when the time is over; either way it is our turn.

@@ -114,12 +114,14 @@ task<http::response> service::answer(const http::request& r)
             co_return http::response{.status = 405, .body = R"({"error":"POST a JSON array of numbers"})"};
         co_return http::response{.body = fmt::format("{{\"sum\":{}}}", sum_of_array(r.body))};
     }
-    co_return http::response{.status = 404, .body = fmt::format("{{\"error\":\"no such path\",\"path\":{}}}", http::json_string(path))};
+    co_return http::response{
+        .status = 404, .body = fmt::format("{{\"error\":\"no such path\",\"path\":{}}}", http::json_string(path))};
 }
 
 std::string service::metrics() const
 {
-    return fmt::format("http_requests_total {}\nhttp_refused_total {}\nhttp_in_flight {}\nconnections_open {}\nconnections_total {}\n",
+    return fmt::format(
+        "http_requests_total {}\nhttp_refused_total {}\nhttp_in_flight {}\nconnections_open {}\nconnections_total {}\n",
         requests.load(), refused.load(), in_flight.load(), connections.open.load(), connections.accepted.load());
 }
 
@@ -159,13 +161,15 @@ task<> service::operator()(tcp::socket socket)
                         n = co_await tandem::with_timeout(std::move(read), deadline);
                     else {
                         idle = true;
-                        n = co_await tandem::with_timeout(tandem::also_stopped_by(closing.get_token(), std::move(read)), idle_timeout);
+                        n = co_await tandem::with_timeout(
+                            tandem::also_stopped_by(closing.get_token(), std::move(read)), idle_timeout);
                         idle = false;
                     }
                     unread = {buffer.data(), n};
                 }
                 if (!parser.begun())
-                    deadline = std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::nanoseconds>(read_timeout);
+                    deadline =
+                        std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::nanoseconds>(read_timeout);
                 unread.remove_prefix(parser.feed(unread));
             }
             const http::request request = parser.take();

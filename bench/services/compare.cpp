@@ -156,7 +156,8 @@ void compare_echo(double seconds)
 
 double wrk(const std::string& port, double seconds)
 {
-    child c("wrk", {"-t1", "-c64", fmt::format("-d{}s", std::max(1, static_cast<int>(seconds))), "http://127.0.0.1:" + port + "/plaintext"});
+    child c("wrk",
+        {"-t1", "-c64", fmt::format("-d{}s", std::max(1, static_cast<int>(seconds))), "http://127.0.0.1:" + port + "/plaintext"});
     const std::string text = c.rest();
     const std::size_t at = text.find("Requests/sec:");
     return at == std::string::npos ? 0 : std::stod(text.substr(at + 13));

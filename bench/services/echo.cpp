@@ -181,7 +181,8 @@ void echo_client(const std::string& port, double seconds)
     timer.async_wait([&](const asio::error_code&) { stop = true; });
     const auto begin = std::chrono::steady_clock::now();
     io.run();
-    fmt::print("{:.0f}\n", static_cast<double>(requests) / std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+    fmt::print("{:.0f}\n",
+        static_cast<double>(requests) / std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
 }
 
 } // namespace services

@@ -25,6 +25,7 @@
 #include <tandem/sync/mutex.hpp>
 #include <tandem/sync/semaphore.hpp>
 #include <tandem/sync/sleep.hpp>
+#include <tandem/task/async_generator.hpp>
 #include <tandem/task/inherit.hpp>
 #include <tandem/task/sync_wait.hpp>
 #include <tandem/task/task.hpp>

@@ -28,7 +28,10 @@ struct added_token {
     };
     explicit added_token(stop_token t) noexcept : token(t) {}
     added_token(added_token&& other) noexcept : token(other.token) {} // before it is applied
-    void apply(std::optional<environment>& e, environment& parent) noexcept { callback.emplace(token, on_stop{&e.emplace(parent)}); }
+    void apply(std::optional<environment>& e, environment& parent) noexcept
+    {
+        callback.emplace(token, on_stop{&e.emplace(parent)});
+    }
     void undo() noexcept { callback.reset(); }
     stop_token token;
     std::optional<stop_callback<on_stop>> callback;
@@ -85,7 +88,8 @@ template <awaitable A>
 template <awaitable A>
 [[nodiscard("co_await it, or co_spawn it")]] auto also_stopped_by(stop_token token, A a)
 {
-    return detail::inheriting<typename task_for<A>::value_type, detail::added_token>(as_task(std::move(a)), detail::added_token(token));
+    return detail::inheriting<typename task_for<A>::value_type, detail::added_token>(
+        as_task(std::move(a)), detail::added_token(token));
 }
 
 /// Runs `a` so that a stop request of the awaiting task does not reach it: for what must be finished once it was begun. (A pool's
