@@ -8,7 +8,10 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#include <functional>
 #include <optional>
+#include <stdexcept>
+#include <string>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -21,6 +24,11 @@ namespace tandem::detail {
 template <class F>
 inline constexpr bool is_sendable_function = is_function_pointer<F> || std::is_member_pointer_v<F> ||
                                              (std::is_empty_v<F> && std::is_trivially_copyable_v<F>);
+
+template <class F>
+struct unpacking; // of the pool's verbs, for starmap
+template <class F>
+inline constexpr bool is_sendable_function<unpacking<F>> = is_sendable_function<F>;
 
 template <class F>
 constexpr void check_function() noexcept
@@ -46,33 +54,62 @@ F load_function(const frame_header& h) noexcept
     return std::bit_cast<F>(bytes);
 }
 
+/// What an argument is on the way: itself, or for a string literal the string.
+template <class A>
+struct wire {
+    using type = A;
+    static const A& from(const A& a) noexcept { return a; }
+    static A&& to(A& a) noexcept { return std::move(a); }
+};
+template <>
+struct wire<const char*> {
+    using type = std::string;
+    static std::string from(const char* s)
+    {
+        if (!s)
+            throw std::invalid_argument("a null pointer is no text");
+        return s;
+    }
+    static const char* to(const std::string& s) noexcept { return s.c_str(); }
+};
+template <class A>
+using wire_t = typename wire<A>::type;
+
 /// A call of one function with a tuple of arguments.
 template <class F, class Tuple>
-void run_one(worker_call& c)
-{
-    F f = load_function<F>(*c.header);
-    std::optional<Tuple> arguments;
-    decode_arguments(c, [&](decoder& from) { arguments.emplace(codec<Tuple>::decode(from)); });
-    const auto call = [&]() -> decltype(auto) { return std::apply(std::move(f), std::move(*arguments)); };
-    using R = decltype(finish_call(call));
-    if constexpr (std::is_void_v<R>)
-        finish_call(call);
-    else {
-        decltype(auto) result = finish_call(call);
-        encode_answer([&] { codec<std::remove_cvref_t<R>>::encode(c.answer, result); });
-    }
-}
-
-template <class F, class Tuple>
-inline constexpr bool are_sendable_arguments = false;
+struct one_call;
 template <class F, class... A>
-inline constexpr bool are_sendable_arguments<F, std::tuple<A...>> = (is_sendable<A> && ...);
+struct one_call<F, std::tuple<A...>> {
+    static constexpr bool sendable_arguments = (is_sendable<wire_t<A>> && ...);
+
+    static void encode(encoder& to, const std::tuple<A...>& arguments)
+    {
+        std::apply([&](const auto&... a) { (codec<wire_t<A>>::encode(to, wire<A>::from(a)), ...); }, arguments);
+    }
+    static void run(worker_call& c)
+    {
+        F f = load_function<F>(*c.header);
+        using tuple = std::tuple<wire_t<A>...>;
+        std::optional<tuple> arguments;
+        decode_arguments(c, [&](decoder& from) { arguments.emplace(codec<tuple>::decode(from)); });
+        const auto call = [&]() -> decltype(auto) {
+            return std::apply([&](auto&... a) -> decltype(auto) { return std::invoke(std::move(f), wire<A>::to(a)...); }, *arguments);
+        };
+        using R = decltype(finish_call(call));
+        if constexpr (std::is_void_v<R>)
+            finish_call(call);
+        else {
+            decltype(auto) result = finish_call(call);
+            encode_answer([&] { codec<std::remove_cvref_t<R>>::encode(c.answer, result); });
+        }
+    }
+};
 
 template <class F, class Tuple>
 constexpr void check_call() noexcept
 {
     check_function<F>();
-    static_assert(are_sendable_arguments<F, Tuple>,
+    static_assert(one_call<F, Tuple>::sendable_arguments,
         "an argument cannot cross to a worker process: pointers, references (std::ref) and views do not; pass a value, and give "
         "its type a cereal `serialize`, or specialise tandem::codec");
 }
@@ -81,10 +118,10 @@ constexpr void check_call() noexcept
 template <class F, class Tuple>
 void encode_call(frame_header& h, payload& bytes, const F& f, const Tuple& arguments)
 {
-    h.thunk = &run_one<F, Tuple>;
+    h.thunk = &one_call<F, Tuple>::run;
     store_function(h, f);
     encoder to;
-    codec<Tuple>::encode(to, arguments);
+    one_call<F, Tuple>::encode(to, arguments);
     bytes = std::move(to).finish();
 }
 
