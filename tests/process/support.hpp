@@ -2,12 +2,15 @@
 #pragma once
 
 #include "pool/support.hpp"
+#include "support/threads.hpp"
 
+#include <tandem/pool/start_thread.hpp>
 #include <tandem/process/process_pool.hpp>
 
 #include <doctest/doctest.h>
 
 #include <csignal>
+#include <fcntl.h>
 #include <filesystem>
 #include <string>
 #include <unistd.h>

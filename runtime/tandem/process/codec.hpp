@@ -122,12 +122,14 @@ void encode_block(encoder& to, const T& v)
     to.write(v.data(), n * sizeof(typename T::value_type));
 }
 
+/// n elements, without their count before them.
 template <class T>
-T decode_block(decoder& from)
+T decode_block_of(decoder& from, std::size_t n)
 {
     using value = typename T::value_type;
-    const std::size_t n = from.read_count(sizeof(value));
     from.align(alignof(value));
+    if (n > from.remaining() / sizeof(value))
+        throw codec_error("decode: the bytes end before the value does");
     const void* const p = from.take(n * sizeof(value));
     // One pass over fresh memory, where it lies well; a vector that is made first and filled then is written twice.
     if (reinterpret_cast<std::uintptr_t>(p) % alignof(value) == 0)
@@ -136,6 +138,12 @@ T decode_block(decoder& from)
     if (n > 0)
         std::memcpy(v.data(), p, n * sizeof(value));
     return v;
+}
+
+template <class T>
+T decode_block(decoder& from)
+{
+    return decode_block_of<T>(from, from.read_count(sizeof(typename T::value_type)));
 }
 
 } // namespace detail

@@ -17,6 +17,8 @@ public:
     /// Pads so that the next byte is at a multiple of `a` (a power of two, 64 at most) from the start.
     void align(std::size_t a) { payload_.align(a); }
 
+    /// For implementers: a payload that is done with, whose memory may be used again.
+    void reuse(detail::payload&& p) noexcept { payload_.reuse(std::move(p)); }
     /// For implementers: what was written.
     [[nodiscard]] detail::payload finish() &&
     {

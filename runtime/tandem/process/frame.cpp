@@ -76,6 +76,12 @@ int send_frame(int socket, const frame_header& h, const payload& p) noexcept
     }
 }
 
+void widen(int socket) noexcept
+{
+    constexpr int size = 4 * shared_memory_threshold;
+    static_cast<void>(::setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &size, sizeof size));
+}
+
 frame_receiver::status frame_receiver::receive(int socket, bool wait)
 {
     for (;;) {

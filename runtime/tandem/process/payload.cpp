@@ -42,6 +42,7 @@ unique_fd anonymous_file()
 payload::payload(payload&& other) noexcept
     : bytes_(std::move(other.bytes_))
     , memory_(std::move(other.memory_))
+    , spare_(std::move(other.spare_))
     , size_(std::exchange(other.size_, 0))
     , counted_(std::exchange(other.counted_, false))
 {
@@ -52,6 +53,7 @@ payload& payload::operator=(payload&& other) noexcept
     payload moved(std::move(other));
     std::swap(bytes_, moved.bytes_);
     std::swap(memory_, moved.memory_);
+    std::swap(spare_, moved.spare_);
     std::swap(size_, moved.size_);
     std::swap(counted_, moved.counted_);
     return *this;
@@ -73,7 +75,7 @@ void payload::append(const void* p, std::size_t n)
                 write_out(bytes_.data(), bytes_.size());
                 bytes_.clear();
             }
-            if (n > shared_memory_threshold / 4) {
+            if (n > shared_memory_threshold / 8) {
                 write_out(p, n); // straight from where it lies: one copy
                 size_ += n;
                 return;
@@ -92,7 +94,8 @@ void payload::align(std::size_t a)
 
 void payload::spill()
 {
-    memory_ = anonymous_file();
+    memory_ = spare_ ? std::move(spare_) : anonymous_file();
+    ::lseek(memory_.get(), 0, SEEK_SET);
     spilled.fetch_add(1, std::memory_order_relaxed);
     counted_ = true;
 }
@@ -105,6 +108,7 @@ void payload::finish(bool in_memory)
         write_out(bytes_.data(), bytes_.size());
         bytes_ = {};
     }
+    spare_ = {};
 }
 
 void payload::write_out(const void* p, std::size_t n)

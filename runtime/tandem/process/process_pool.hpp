@@ -125,8 +125,16 @@ public:
     {
         using view = std::views::all_t<Range>;
         detail::check_items<view, F>();
-        return start_map(verb, std::views::all(std::forward<Range>(range)), std::move(f), std::move(options), detail::no_sequel{})
-            .get();
+        core_->parent.admit(verb);
+        struct admission {
+            ~admission() { ticket.ended(); }
+            const detail::pool_ticket ticket;
+        } const held{ticket()};
+        held.ticket.begun(); // a map does not wait in the queue itself
+        // On this thread, which would only wait: it encodes, decodes and puts together.
+        return sync_wait(detail::map_in_workers(std::views::all(std::forward<Range>(range)), std::move(f), verb, std::move(options),
+                             core_->workers),
+            core_->parent.stop.get_token());
     }
     [[nodiscard]] bool on_worker() const noexcept { return core_->parent.on_worker(); }
     void check_open(const char* verb) const { core_->parent.check_open(verb); }
@@ -236,7 +244,10 @@ struct remote_call<imap_call<View, F>> {
         encoder to;
         for (auto& i : c.items) {
             const sent_item<View>& item = i.give();
-            codec<sent_item<View>>::encode(to, item);
+            if constexpr (sent_as_block<View>)
+                to.write(&item, sizeof item);
+            else
+                codec<sent_item<View>>::encode(to, item);
         }
         t.arguments = std::move(to).finish();
     }

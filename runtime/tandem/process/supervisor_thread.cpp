@@ -343,6 +343,8 @@ void supervisor::spawn(slot& s, finished_list& done)
             throw std::system_error(errno, std::system_category(), "process_pool: socketpair");
         s.socket = unique_fd(ends[0]);
         const unique_fd theirs(ends[1]);
+        widen(ends[0]);
+        widen(ends[1]);
         server_request r{.what = server_request::verb::spawn, .id = next_id_};
         process_name_.copy(r.name, sizeof r.name - 1);
         if (const int error = send_message(control_.get(), &r, sizeof r, theirs.get(), 0))

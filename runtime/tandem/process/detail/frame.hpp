@@ -36,6 +36,9 @@ struct frame_header {
 /// practice. Returns 0 or an errno. The payload must be finished.
 int send_frame(int socket, const frame_header& h, const payload& p) noexcept;
 
+/// Gives a socket as large a buffer as the system allows, so that a frame fits. Both ends.
+void widen(int socket) noexcept;
+
 /// Receives frames, in pieces if need be.
 class frame_receiver {
 public:

@@ -9,7 +9,7 @@ namespace tandem::detail {
 
 /// Above this size bytes cross in shared memory, which they are written to once and mapped from; below, in the frame itself, which saves
 /// some five system calls. By measurement; see docs/decisions.md. It must be well below a socket's buffer: see send_frame.
-inline constexpr std::size_t shared_memory_threshold = 64 * 1024;
+inline constexpr std::size_t shared_memory_threshold = 128 * 1024;
 
 /// Encoded bytes on their way to another process: a string, or an anonymous file in memory when there are many.
 class payload {
@@ -22,6 +22,9 @@ public:
     /// What was received.
     explicit payload(std::string bytes) noexcept : bytes_(std::move(bytes)), size_(bytes_.size()) {}
     payload(unique_fd memory, std::size_t size) noexcept : memory_(std::move(memory)), size_(size) {}
+
+    /// Shared memory to use, if any is needed, before new is made: its pages are there already.
+    void reuse(payload&& other) noexcept { spare_ = std::move(other.memory_); }
 
     void append(const void* p, std::size_t n);
     /// Pads with zeros to a multiple of `a`, a power of two.
@@ -40,6 +43,7 @@ private:
 
     std::string bytes_; // everything; or, once there is a file, what is not yet written there
     unique_fd memory_;
+    unique_fd spare_;
     std::size_t size_ = 0;
     bool counted_ = false;
 };

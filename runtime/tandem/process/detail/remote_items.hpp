@@ -52,6 +52,10 @@ namespace detail {
 template <class View>
 using sent_item = std::remove_cv_t<std::ranges::range_value_t<View>>;
 
+/// Whether the items of a chunk go as one block, without a look at each.
+template <class View>
+inline constexpr bool sent_as_block = is_block<std::vector<sent_item<View>>>;
+
 template <class View, class F>
 constexpr void check_items() noexcept
 {
@@ -82,6 +86,10 @@ std::vector<sent_item<View>> decode_items(worker_call& c)
     using item = sent_item<View>;
     std::vector<item> items;
     decode_arguments(c, [&](decoder& from) {
+        if constexpr (sent_as_block<View>) {
+            items = decode_block_of<std::vector<item>>(from, c.header->count);
+            return;
+        }
         items.reserve(c.header->count);
         for (std::uint64_t k = 0; k < c.header->count; ++k)
             items.push_back(codec<item>::decode(from));
@@ -123,12 +131,15 @@ void run_map_chunk(worker_call& c)
             for (auto&& r : tandem::sync_wait(when_all(std::move(calls))))
                 results.push_back(std::move(r));
     }
-    else
+    else {
+        if constexpr (!std::is_void_v<R>)
+            results.reserve(items.size());
         for (auto&& i : items)
             if constexpr (std::is_void_v<R>)
                 call_with_item<reference>(f, i);
             else
                 results.push_back(call_with_item<reference>(f, i));
+    }
     c.nanoseconds = static_cast<std::uint64_t>(std::chrono::nanoseconds(std::chrono::steady_clock::now() - before).count());
     if constexpr (!std::is_void_v<R>)
         encode_answer([&] { codec<decltype(results)>::encode(c.answer, results); });

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <deque>
 #include <exception>
+#include <iterator>
 #include <mutex>
 #include <optional>
 #include <ranges>
@@ -31,6 +32,8 @@ public:
     chunk_sizer(std::size_t fixed, std::size_t total, std::size_t workers) noexcept
         : fixed_(fixed), total_(total), workers_(workers)
     {
+        // A first chunk this small cannot make one worker end much later than the others, however dear its items are.
+        size_ = std::clamp<std::size_t>(total / (32 * workers), 1, most);
     }
 
     [[nodiscard]] std::size_t next(std::size_t taken) const noexcept
@@ -39,25 +42,29 @@ public:
             return fixed_;
         std::size_t n = size_;
         if (total_ != 0)
-            n = std::min(n, (total_ - std::min(taken, total_)) / (2 * workers_));
+            n = std::max(least_, std::min(n, (total_ - std::min(taken, total_)) / (2 * workers_)));
         return std::max<std::size_t>(n, 1);
     }
     /// A chunk of n items took so long.
     void took(std::size_t n, std::uint64_t nanoseconds) noexcept
     {
-        // A call costs some tens of microseconds besides its work; against this it does not count.
+        // A call costs some tens of microseconds besides its work; against this it does not count. Towards the end chunks get smaller,
+        // to a tenth. An item costs its way there and back, too.
         constexpr std::uint64_t aim = 2'000'000;
-        constexpr std::size_t most = 65'536;
-        const std::uint64_t each = std::max<std::uint64_t>(1, nanoseconds / n);
+        const std::uint64_t each = std::max<std::uint64_t>(20, nanoseconds / n);
         const std::size_t best = std::clamp<std::size_t>(aim / each, 1, most);
         size_ = best < size_ ? best : std::min(best, std::max(size_, n * 16)); // up by and by: the first items may be the cheap ones
+        least_ = std::min<std::size_t>(size_, aim / each / 10);
     }
 
 private:
+    static constexpr std::size_t most = 65'536;
+
     std::size_t fixed_;
     std::size_t total_;
     std::size_t workers_;
     std::size_t size_ = 1;
+    std::size_t least_ = 1;
 };
 
 /// A map in workers: lanes that each send a chunk, wait for it, and send the next. The range is read by one lane at a time.
@@ -93,8 +100,7 @@ public:
             results together;
             together.reserve(taken_);
             for (auto& c : chunks_)
-                for (auto&& r : c)
-                    together.push_back(std::move(r));
+                together.insert(together.end(), std::make_move_iterator(c.begin()), std::make_move_iterator(c.end()));
             co_return together;
         }
     }
@@ -158,16 +164,7 @@ private:
             if (std::exchange(over_, true)) // at its end, or it has thrown: not to be read again
                 return false;
             const std::size_t n = sizer_.next(taken_);
-            std::size_t k = 0;
-            for (; k < n; ++k) {
-                if (!it_)
-                    it_.emplace(std::ranges::begin(range_));
-                else
-                    ++*it_;
-                if (*it_ == std::ranges::end(range_))
-                    break;
-                encode_item(to, **it_);
-            }
+            const std::size_t k = encode_items(to, n);
             over_ = k < n;
             if (k == 0)
                 return false;
@@ -183,6 +180,36 @@ private:
         store_function(c.header, f_);
         c.arguments = std::move(to).finish();
         return true;
+    }
+
+    /// The next n items, or as many as there are.
+    std::size_t encode_items(encoder& to, std::size_t n)
+    {
+        using item = sent_item<View>;
+        if constexpr (sent_as_block<View> && std::ranges::contiguous_range<View> && std::ranges::sized_range<View>) {
+            n = std::min(n, size_of_range() - taken_);
+            to.write(std::ranges::data(range_) + taken_, n * sizeof(item));
+            return n;
+        }
+        else {
+            std::vector<item> block; // when they go as one, else empty
+            std::size_t k = 0;
+            for (; k < n; ++k) {
+                if (!it_)
+                    it_.emplace(std::ranges::begin(range_));
+                else
+                    ++*it_;
+                if (*it_ == std::ranges::end(range_))
+                    break;
+                if constexpr (sent_as_block<View>)
+                    block.push_back(**it_);
+                else
+                    encode_item(to, **it_);
+            }
+            if constexpr (sent_as_block<View>)
+                to.write(block.data(), block.size() * sizeof(item));
+            return k;
+        }
     }
 
     static void encode_item(encoder& to, std::ranges::range_reference_t<View>&& item)

@@ -45,6 +45,7 @@ void decode_arguments(worker_call& c, F f)
     catch (...) {
         throw_codec_error("an argument could not be decoded", std::current_exception());
     }
+    c.answer.reuse(std::move(c.arguments));
     c.arguments = {};
 }
 
