@@ -83,7 +83,8 @@ TEST_CASE("max_tasks_per_worker: fresh workers, and nothing lost or out of order
     std::set<int> pids;
     for (int i = 0; i < 50; ++i)
         pids.insert(pool.apply(own_pid));
-    CHECK(pids.size() == 10);
+    CHECK(pids.size() >= 10);
+    CHECK(pids.size() <= 12); // which worker has run how many before is open
     CHECK(pool.stats().started >= 50);
     std::vector<int> items(1000);
     for (int i = 0; i < 1000; ++i)
@@ -134,8 +135,10 @@ TEST_CASE("memory stays flat over many calls")
         std::vector<async_result<int>> handles;
         for (int i = 0; i < n; ++i) {
             handles.push_back(pool.apply_async(square, args(i % 1000)));
-            if (handles.size() == 100)
+            if (handles.size() == 100) {
+                handles.back().wait(); // else the queue would be what grows
                 handles.clear();
+            }
         }
         handles.clear();
         pool.map(square, std::vector<int>(1000));
@@ -235,7 +238,6 @@ TEST_CASE("a program with threads and no server is told what to do")
         catch (const std::logic_error& e) {
             s += e.what();
         }
-        std::printf("%s", s.c_str());
         other.detach();
         return s;
     });

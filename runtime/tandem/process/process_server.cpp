@@ -79,6 +79,7 @@ void start_server(server_state& s)
         ::close(ours.release());
         s.control = -1;
         s.owner = 0;
+        s.m.unlock(); // held by our caller, who is not with us: a worker may start a server of its own
         detail::run_server(std::move(theirs), std::move(self));
     }
     const int error = errno;
