@@ -14,7 +14,7 @@ struct options {
     std::size_t repeat = 3;
     std::chrono::milliseconds latency{20};
     bool python = false; // Python's pools too
-    std::string json; // a file; empty: none
+    std::string json;    // a file; empty: none
 
     options();
 };

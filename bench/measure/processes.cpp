@@ -17,10 +17,7 @@ namespace {
 
 class processes final : public style {
 public:
-    explicit processes(std::size_t n)
-        : style("processes", n == 1 ? "1 process" : fmt::format("{} processes", n), n), pool_(n)
-    {
-    }
+    explicit processes(std::size_t n) : style("processes", n == 1 ? "1 process" : fmt::format("{} processes", n), n), pool_(n) {}
 
     answers run(const workload& w) override
     {

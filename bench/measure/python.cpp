@@ -84,8 +84,7 @@ struct close_file {
 
 class python final : public style {
 public:
-    python(const char* kind, std::size_t n)
-        : style(fmt::format("python_{}", kind), fmt::format("Python, {} {}", n, kind), n)
+    python(const char* kind, std::size_t n) : style(fmt::format("python_{}", kind), fmt::format("Python, {} {}", n, kind), n)
     {
         int ends[2];
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)

@@ -103,11 +103,12 @@ TEST_CASE("an initializer that fails later breaks the pool too, and what waits g
     char name[] = "/tmp/tandem-test-XXXXXX";
     ::close(::mkstemp(name));
     {
-        process_pool pool({.processes = 1, .initializer = {[](const std::string& file) {
-                                                              if (::access(file.c_str(), F_OK) != 0)
-                                                                  throw std::domain_error("the file is gone");
-                                                          },
-                                               args(std::string(name))}});
+        process_pool pool({.processes = 1,
+            .initializer = {[](const std::string& file) {
+                                if (::access(file.c_str(), F_OK) != 0)
+                                    throw std::domain_error("the file is gone");
+                            },
+                args(std::string(name))}});
         CHECK(pool.apply(square, 2) == 4);
         ::unlink(name);
         async_result<int> last = pool.apply_async([]() -> int { ::_exit(1); });
@@ -153,8 +154,7 @@ TEST_CASE("the standard's exceptions and Tandem's keep what they carry")
     CHECK_THROWS_AS(pool.apply([] { throw std::bad_cast(); }), std::bad_cast);
     CHECK_THROWS_WITH_AS(pool.apply([] { throw std::system_error(ENOENT, std::system_category(), "opening x"); }),
         "opening x: No such file or directory", std::system_error);
-    CHECK_THROWS_WITH_AS(
-        pool.apply([] { return std::filesystem::file_size("/no/such/file"); }),
+    CHECK_THROWS_WITH_AS(pool.apply([] { return std::filesystem::file_size("/no/such/file"); }),
         "filesystem error: cannot get file size: No such file or directory [/no/such/file]", std::filesystem::filesystem_error);
     try {
         pool.apply([] { throw std::ios_base::failure("stream", std::io_errc::stream); });
@@ -172,14 +172,16 @@ TEST_CASE("a codec that throws, at each of the four places")
     constexpr auto takes = [](fragile f) { return static_cast<int>(f.breaks); };
     CHECK(pool.apply(takes, fragile{}) == 0);
     CHECK(pool.apply(gives, 0).breaks == fragile::never);
-    CHECK_THROWS_WITH_AS(pool.apply(takes, fragile{fragile::encoding}),
-        "an argument could not be encoded: it does not want to leave", codec_error);
+    CHECK_THROWS_WITH_AS(
+        pool.apply(takes, fragile{fragile::encoding}), "an argument could not be encoded: it does not want to leave", codec_error);
     CHECK_THROWS_WITH_AS(pool.apply_async(takes, args(fragile{fragile::encoding})).get(),
         "an argument could not be encoded: it does not want to leave", codec_error);
-    CHECK_THROWS_WITH_AS(pool.apply(takes, fragile{fragile::decoding}),
-        "an argument could not be decoded: it does not want to arrive", codec_error);
-    CHECK_THROWS_WITH_AS(pool.apply(gives, int{fragile::encoding}), "the result could not be encoded: it does not want to leave", codec_error);
-    CHECK_THROWS_WITH_AS(pool.apply(gives, int{fragile::decoding}), "the result could not be decoded: it does not want to arrive", codec_error);
+    CHECK_THROWS_WITH_AS(
+        pool.apply(takes, fragile{fragile::decoding}), "an argument could not be decoded: it does not want to arrive", codec_error);
+    CHECK_THROWS_WITH_AS(
+        pool.apply(gives, int{fragile::encoding}), "the result could not be encoded: it does not want to leave", codec_error);
+    CHECK_THROWS_WITH_AS(
+        pool.apply(gives, int{fragile::decoding}), "the result could not be decoded: it does not want to arrive", codec_error);
     for (const auto when : {fragile::encoding, fragile::decoding}) {
         const std::vector<fragile> items(3, fragile{when});
         CHECK_THROWS_AS(pool.map(takes, items), codec_error);

@@ -66,7 +66,7 @@ TEST_CASE("a worker ignores SIGINT, and has no handler of the program's")
     CHECK(pool.apply([] { return ::raise(SIGINT); }) == 0);
     CHECK(pool.apply(own_pid) == pid);
     CHECK(pool.apply([] {
-        struct sigaction a {};
+        struct sigaction a{};
         ::sigaction(SIGSEGV, nullptr, &a);
         return a.sa_handler == SIG_DFL;
     }));
@@ -241,6 +241,9 @@ TEST_CASE("a program with threads and no server is told what to do")
         other.detach();
         return s;
     });
-    CHECK(text == "process_server::start: this program already has 2 threads, and cannot be forked any more; call "
-                  "tandem::process_server::start() at the top of main, before a thread is started");
+    // (Sanitizers may have threads of their own.)
+    CHECK(text.starts_with("process_server::start: this program already has "));
+    CHECK(
+        text.ends_with(" threads, and cannot be forked any more; call tandem::process_server::start() at the top of main, before a "
+                       "thread is started"));
 }

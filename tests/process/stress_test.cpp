@@ -83,8 +83,9 @@ TEST_CASE("random faults under load")
                 const int fate = static_cast<int>(random() % 300);
                 const std::size_t size = random() % 20 == 0 ? 100'000 : random() % 100;
                 calls.push_back({submitted, fate, size,
-                    pool.apply_async(perhaps, args(submitted, fate, std::vector<int>(size, 1)),
-                        [&](const std::vector<int>&) { ++values; }, [&](std::exception_ptr) { ++errors; })});
+                    pool.apply_async(
+                        perhaps, args(submitted, fate, std::vector<int>(size, 1)), [&](const std::vector<int>&) { ++values; },
+                        [&](std::exception_ptr) { ++errors; })});
             }
             for (call& c : calls)
                 try {

@@ -72,10 +72,7 @@ void check(process_pool& pool, const T& value)
     CHECK(pool.map(same<T>, std::vector<T>{value, value, value}) == std::vector<T>{value, value, value});
 }
 
-task<int> later(int n)
-{
-    co_return n + 1;
-}
+task<int> later(int n) { co_return n + 1; }
 
 struct twice {
     int operator()(int n) const { return 2 * n; }
@@ -137,11 +134,14 @@ TEST_CASE("values of many types")
 TEST_CASE("pointers that own cross with what they own")
 {
     process_pool pool{1};
-    CHECK(*pool.apply([](std::unique_ptr<int> p) {
-        ++*p;
-        return p;
-    }, std::make_unique<int>(41)) == 42);
-    CHECK(pool.apply([](const std::shared_ptr<person>& p) { return p->name; }, std::make_shared<person>(person{"Ada", {}})) == "Ada");
+    CHECK(*pool.apply(
+              [](std::unique_ptr<int> p) {
+                  ++*p;
+                  return p;
+              },
+              std::make_unique<int>(41)) == 42);
+    CHECK(
+        pool.apply([](const std::shared_ptr<person>& p) { return p->name; }, std::make_shared<person>(person{"Ada", {}})) == "Ada");
 }
 
 TEST_CASE("functions of all kinds that have an address or are nothing but a type")
@@ -183,7 +183,8 @@ TEST_CASE("what a function returns by reference comes back as a value")
 TEST_CASE("texts of every size around the limits of a frame")
 {
     process_pool pool{1};
-    for (const std::size_t n : {0u, 1u, 15u, 16u, 2000u, 2048u, 4096u, 65'536u, 131'000u, 131'064u, 131'072u, 131'073u, 262'144u, 1'000'000u}) {
+    for (const std::size_t n :
+        {0u, 1u, 15u, 16u, 2000u, 2048u, 4096u, 65'536u, 131'000u, 131'064u, 131'072u, 131'073u, 262'144u, 1'000'000u}) {
         CAPTURE(n);
         const std::string text(n, 'x');
         REQUIRE(pool.apply(same<std::string>, text) == text);

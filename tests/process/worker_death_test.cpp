@@ -148,11 +148,14 @@ TEST_CASE("a death with a huge argument, and one with a huge result on its way")
     load others(pool);
     const std::vector<double> huge(4 << 20, 1.5);
     CHECK_THROWS_AS(pool.apply([](const std::vector<double>&) { ::raise(SIGKILL); }, huge), worker_died);
-    CHECK_THROWS_AS(pool.apply([](std::vector<double> v) {
-        // While the answer is being written.
-        std::thread([] { ::raise(SIGKILL); }).detach();
-        return v;
-    }, huge), worker_died);
+    CHECK_THROWS_AS(pool.apply(
+                        [](std::vector<double> v) {
+                            // While the answer is being written.
+                            std::thread([] { ::raise(SIGKILL); }).detach();
+                            return v;
+                        },
+                        huge),
+        worker_died);
     others.check();
 }
 
@@ -161,15 +164,17 @@ TEST_CASE("a result of which only a part arrives")
     process_pool pool{1};
     // The worker's socket is its descriptor 3; what is written there is the beginning of an answer, or no answer at all.
     CHECK_THROWS_AS(pool.apply_async([] {
-                           static_cast<void>(!::send(3, "madt", 4, 0));
-                           ::raise(SIGKILL);
-                       }).get(),
+                            static_cast<void>(!::send(3, "madt", 4, 0));
+                            ::raise(SIGKILL);
+                        })
+                        .get(),
         worker_died);
     CHECK_THROWS_AS(pool.apply_async([] {
-                           char garbage[4096] = {'?'};
-                           static_cast<void>(!::send(3, garbage, sizeof garbage, 0));
-                           for_ever();
-                       }).get(),
+                            char garbage[4096] = {'?'};
+                            static_cast<void>(!::send(3, garbage, sizeof garbage, 0));
+                            for_ever();
+                        })
+                        .get(),
         worker_died);
     CHECK(pool.apply(square, 3) == 9);
 }
@@ -178,9 +183,10 @@ TEST_CASE("a worker that shuts its socket and lives on")
 {
     process_pool pool{1};
     CHECK_THROWS_AS(pool.apply_async([] {
-                           ::close(3);
-                           for_ever();
-                       }).get(),
+                            ::close(3);
+                            for_ever();
+                        })
+                        .get(),
         worker_died);
     CHECK_THROWS_AS(pool.apply([] {
         ::close(3);
@@ -265,7 +271,9 @@ TEST_CASE("callbacks and coroutines get the death as any error")
 {
     process_pool pool{1};
     std::string text;
-    CHECK_THROWS_AS(pool.apply_async(die_by, args(SIGKILL), [](int) {}, [&](std::exception_ptr e) { text = test::text_of(e); }).get(),
+    CHECK_THROWS_AS(pool.apply_async(
+                            die_by, args(SIGKILL), [](int) {}, [&](std::exception_ptr e) { text = test::text_of(e); })
+                        .get(),
         worker_died);
     CHECK(text.find("was killed by signal 9") != std::string::npos);
     CHECK_THROWS_AS(sync_wait(pool.apply_async(die_by, args(SIGKILL))), worker_died);

@@ -1,4 +1,4 @@
-#include <tandem/process/detail/exception_codec.hpp>
+#include <tandem/process/exception_codec.hpp>
 
 #include <cxxabi.h>
 

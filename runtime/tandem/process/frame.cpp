@@ -48,7 +48,8 @@ void detach(msghdr& m, unique_fd& into) noexcept
 
 int send_frame(int socket, const frame_header& h, const payload& p) noexcept
 {
-    iovec parts[2] = {{const_cast<frame_header*>(&h), sizeof h}, {const_cast<char*>(p.bytes().data()), p.in_memory() ? 0 : p.size()}};
+    iovec parts[2] = {
+        {const_cast<frame_header*>(&h), sizeof h}, {const_cast<char*>(p.bytes().data()), p.in_memory() ? 0 : p.size()}};
     msghdr m{};
     m.msg_iov = parts;
     m.msg_iovlen = 2;

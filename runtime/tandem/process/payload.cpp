@@ -132,7 +132,7 @@ payload_view::payload_view(const payload& p) : size_(p.size())
         data_ = p.bytes().data();
         return;
     }
-    struct stat s {};
+    struct stat s{};
     if (::fstat(p.memory(), &s) != 0 || s.st_size < static_cast<off_t>(size_))
         throw std::system_error(std::make_error_code(std::errc::bad_message), "shared memory is shorter than it was said to be");
 #if defined(MAP_POPULATE)

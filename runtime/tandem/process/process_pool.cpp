@@ -17,8 +17,8 @@ constexpr std::size_t parent_threads = 2;
 process_pool_options& checked(process_pool_options& o)
 {
     if (o.processes == 0 || o.processes > 1024)
-        throw std::invalid_argument("process_pool: processes must be between 1 and 1024, not " +
-                                    std::to_string(static_cast<std::ptrdiff_t>(o.processes)));
+        throw std::invalid_argument(
+            "process_pool: processes must be between 1 and 1024, not " + std::to_string(static_cast<std::ptrdiff_t>(o.processes)));
     if (o.task_timeout.count() < 0)
         throw std::invalid_argument(
             "process_pool: task_timeout must be at least 0, not " + std::to_string(o.task_timeout.count()) + " ns");
@@ -31,10 +31,8 @@ process_pool_options& checked(process_pool_options& o)
 } // namespace
 
 process_pool_core::process_pool_core(process_pool_options o)
-    : parent({.threads = parent_threads,
-          .name = checked(o).name,
-          .queue_limit = o.queue_limit,
-          .unhandled = std::move(o.unhandled)})
+    : parent(
+          {.threads = parent_threads, .name = checked(o).name, .queue_limit = o.queue_limit, .unhandled = std::move(o.unhandled)})
     , workers({.processes = o.processes,
           .name = o.name,
           .setup = o.initializer.header(),
@@ -60,10 +58,7 @@ void process_pool_core::join()
 
 } // namespace detail
 
-process_pool::process_pool(process_pool_options options)
-    : core_(std::make_unique<detail::process_pool_core>(std::move(options)))
-{
-}
+process_pool::process_pool(process_pool_options options) : core_(std::make_unique<detail::process_pool_core>(std::move(options))) {}
 
 process_pool::~process_pool()
 {

@@ -6,12 +6,12 @@
 
 #include <tandem/pool/pool_verbs.hpp>
 #include <tandem/process/codec.hpp>
-#include <tandem/process/detail/remote_map.hpp>
-#include <tandem/process/detail/remote_work.hpp>
 #include <tandem/process/detail/supervisor.hpp>
 #include <tandem/process/errors.hpp>
 #include <tandem/process/process_options.hpp>
 #include <tandem/process/process_server.hpp>
+#include <tandem/process/remote_map.hpp>
+#include <tandem/process/remote_work.hpp>
 
 #include <cstddef>
 #include <memory>
@@ -132,8 +132,8 @@ public:
         } const held{ticket()};
         held.ticket.begun(); // a map does not wait in the queue itself
         // On this thread, which would only wait: it encodes, decodes and puts together.
-        return sync_wait(detail::map_in_workers(std::views::all(std::forward<Range>(range)), std::move(f), verb, std::move(options),
-                             core_->workers),
+        return sync_wait(detail::map_in_workers(
+                             std::views::all(std::forward<Range>(range)), std::move(f), verb, std::move(options), core_->workers),
             core_->parent.stop.get_token());
     }
     [[nodiscard]] bool on_worker() const noexcept { return core_->parent.on_worker(); }
@@ -186,8 +186,8 @@ private:
         auto task = detail::map_in_workers(std::move(v), std::move(f), verb, std::move(o), core_->workers);
         using call = detail::bound_task<typename decltype(task)::value_type>;
         using work = detail::work<call, std::decay_t<Sequel>, detail::pool_ticket>;
-        std::unique_ptr<work, unsubmitted<work>> w(new work(call{std::move(task)}, std::forward<Sequel>(s), ticket(),
-            core_->parent.sched, core_->parent.stop.get_token()));
+        std::unique_ptr<work, unsubmitted<work>> w(new work(
+            call{std::move(task)}, std::forward<Sequel>(s), ticket(), core_->parent.sched, core_->parent.stop.get_token()));
         core_->parent.admit(verb);
         work* const p = w.release();
         auto handle = make_async_result(static_cast<detail::result_state<typename work::value_type>*>(p));
@@ -225,10 +225,7 @@ struct remote_call<bound_call<F, Tuple>> {
             "this result cannot cross back from a worker process: pointers and views do not; give the type a cereal "
             "`serialize`, or specialise tandem::codec");
     }
-    static void encode(remote_task& t, bound_call<F, Tuple>& c)
-    {
-        encode_call(t.header, t.arguments, c.f, c.arguments);
-    }
+    static void encode(remote_task& t, bound_call<F, Tuple>& c) { encode_call(t.header, t.arguments, c.f, c.arguments); }
 };
 
 template <class View, class F>

@@ -61,7 +61,7 @@ void set_name(const char* name) noexcept
 #endif
 }
 
-extern "C" void only_wakes(int) { }
+extern "C" void only_wakes(int) {}
 
 void default_signals() noexcept
 {
@@ -112,7 +112,7 @@ void server::run()
     sigemptyset(&child_only);
     sigaddset(&child_only, SIGCHLD);
     ::sigprocmask(SIG_SETMASK, &child_only, nullptr);
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_handler = &only_wakes;
     ::sigaction(SIGCHLD, &action, nullptr);
 

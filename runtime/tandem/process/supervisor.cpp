@@ -1,7 +1,7 @@
 // A supervisor as its callers see it: submitting, running, ending. What its thread does is in supervisor_thread.cpp.
 
-#include <tandem/process/detail/exception_codec.hpp>
 #include <tandem/process/detail/supervisor.hpp>
+#include <tandem/process/exception_codec.hpp>
 #include <tandem/task/blocking.hpp>
 
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 // What a supervisor's thread does: waiting for answers and reports, replacing workers, watching the time.
 
-#include <tandem/process/detail/exception_codec.hpp>
 #include <tandem/process/detail/supervisor.hpp>
+#include <tandem/process/exception_codec.hpp>
 
 #include <poll.h>
 #include <sys/socket.h>
@@ -272,11 +272,13 @@ void supervisor::worker_gone(slot& s, finished_list& done)
         done.push_back({task, std::move(o)});
     else if (task && terminated_)
         done.push_back(
-            {task, {.error = std::make_exception_ptr(operation_cancelled("the call was cancelled: its pool was terminated")), .value = {}}});
+            {task, {.error = std::make_exception_ptr(operation_cancelled("the call was cancelled: its pool was terminated")),
+                       .value = {}}});
     else if (task && timed_out)
-        done.push_back({task, {.error = std::make_exception_ptr(timeout_error(
-                                   task->description() + ": it took longer than the pool's task_timeout, and its worker was killed")),
-                                  .value = {}}});
+        done.push_back(
+            {task, {.error = std::make_exception_ptr(timeout_error(
+                        task->description() + ": it took longer than the pool's task_timeout, and its worker was killed")),
+                       .value = {}}});
     else if (task && reset && ++task->attempts < most_attempts && !broken_)
         again(*task, done); // it had not been read, so it had not begun
     else if (task)

@@ -1,9 +1,9 @@
 // A worker process: one thread that reads a call, runs it and answers, until its socket ends.
 
-#include <tandem/process/detail/exception_codec.hpp>
 #include <tandem/process/detail/frame.hpp>
 #include <tandem/process/detail/server_protocol.hpp>
-#include <tandem/process/detail/worker_call.hpp>
+#include <tandem/process/exception_codec.hpp>
+#include <tandem/process/worker_call.hpp>
 
 #include <unistd.h>
 

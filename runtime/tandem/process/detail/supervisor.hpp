@@ -32,9 +32,9 @@ public:
     struct options {
         std::size_t processes = 1;
         std::string name;
-        frame_header setup;            // thunk and function of the initializer
-        std::string setup_arguments;   // for it
-        std::uint64_t max_tasks = 0;   // per worker; 0: no limit
+        frame_header setup;          // thunk and function of the initializer
+        std::string setup_arguments; // for it
+        std::uint64_t max_tasks = 0; // per worker; 0: no limit
         std::chrono::nanoseconds task_timeout{0};
     };
 
@@ -70,11 +70,11 @@ private:
         // Owned by whoever waits for the answer: the thread, or the caller while `direct`.
         frame_receiver receiver;
         remote_task* task = nullptr;
-        bool direct = false;    // its last call was read by the caller; the thread does not poll it
-        bool closed = false;    // nothing comes any more
-        bool reset = false;     // and it had not read its last call
-        bool doomed = false;    // to be killed, or about to end
-        bool timed_out = false; // that is why
+        bool direct = false;       // its last call was read by the caller; the thread does not poll it
+        bool closed = false;       // nothing comes any more
+        bool reset = false;        // and it had not read its last call
+        bool doomed = false;       // to be killed, or about to end
+        bool timed_out = false;    // that is why
         std::optional<int> status; // it has died
         std::uint64_t tasks = 0;
         clock::time_point deadline = clock::time_point::max(); // of the call; or of the death that must follow an end
@@ -120,8 +120,8 @@ private:
     std::condition_variable started_;
     std::vector<std::unique_ptr<slot>> slots_;
     remote_queue queue_;
-    std::size_t idle_ = 0;           // slots
-    std::size_t workers_alive_ = 0;  // not yet reported dead, those on their way out too
+    std::size_t idle_ = 0;          // slots
+    std::size_t workers_alive_ = 0; // not yet reported dead, those on their way out too
     std::uint64_t next_id_ = 1;
     std::uint64_t next_number_ = 1;
     std::size_t failed_starts_ = 0;  // since a worker was last ready

@@ -1,11 +1,12 @@
+// For implementers of process pools; users include <tandem/process/process_pool.hpp>.
 #pragma once
 
 #include <tandem/base/outcome.hpp>
 #include <tandem/combine/map.hpp>
 #include <tandem/pool/imap.hpp>
-#include <tandem/process/detail/exception_codec.hpp>
-#include <tandem/process/detail/remote_function.hpp>
-#include <tandem/process/detail/worker_call.hpp>
+#include <tandem/process/exception_codec.hpp>
+#include <tandem/process/remote_function.hpp>
+#include <tandem/process/worker_call.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -60,11 +61,13 @@ template <class View, class F>
 constexpr void check_items() noexcept
 {
     check_function<F>();
-    static_assert(is_sendable<sent_item<View>>, "an item of this range cannot cross to a worker process: pointers and views do not; give "
-                                                "the type a cereal `serialize`, or specialise tandem::codec");
+    static_assert(is_sendable<sent_item<View>>,
+        "an item of this range cannot cross to a worker process: pointers and views do not; give "
+        "the type a cereal `serialize`, or specialise tandem::codec");
     using R = std::remove_cvref_t<map_value_t<F, std::ranges::range_reference_t<View>>>;
-    static_assert(std::is_void_v<R> || is_sendable<R>, "this result cannot cross back from a worker process: pointers and views do not; "
-                                                       "give the type a cereal `serialize`, or specialise tandem::codec");
+    static_assert(std::is_void_v<R> || is_sendable<R>,
+        "this result cannot cross back from a worker process: pointers and views do not; "
+        "give the type a cereal `serialize`, or specialise tandem::codec");
 }
 
 /// Calls `f` with an item as the range would give it.
@@ -156,9 +159,8 @@ void run_imap_chunk(worker_call& c)
     static_assert(!std::is_reference_v<R>, "imap: a result that is a reference cannot cross to this process; return a value");
     std::vector<outcome<R>> results(items.size());
     for (std::size_t k = 0; k < items.size(); ++k)
-        capture(results[k], [&]() -> R {
-            return finish_call([&]() -> decltype(auto) { return call_with_item<reference>(f, items[k]); });
-        });
+        capture(results[k],
+            [&]() -> R { return finish_call([&]() -> decltype(auto) { return call_with_item<reference>(f, items[k]); }); });
     encode_answer([&] { codec<decltype(results)>::encode(c.answer, results); });
 }
 

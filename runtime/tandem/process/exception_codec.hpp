@@ -1,3 +1,4 @@
+// For implementers of process pools; users include <tandem/process/process_pool.hpp>.
 #pragma once
 
 #include <tandem/process/encoder.hpp>

@@ -1,9 +1,10 @@
+// For implementers of process pools; users include <tandem/process/process_pool.hpp>.
 #pragma once
 
 #include <tandem/process/codec.hpp>
 #include <tandem/process/detail/frame.hpp>
-#include <tandem/process/detail/worker_call.hpp>
 #include <tandem/process/encoder.hpp>
+#include <tandem/process/worker_call.hpp>
 
 #include <array>
 #include <bit>
@@ -22,8 +23,8 @@ namespace tandem::detail {
 
 /// Whether a function can cross: it is an address in the program, or nothing but a type.
 template <class F>
-inline constexpr bool is_sendable_function = is_function_pointer<F> || std::is_member_pointer_v<F> ||
-                                             (std::is_empty_v<F> && std::is_trivially_copyable_v<F>);
+inline constexpr bool is_sendable_function =
+    is_function_pointer<F> || std::is_member_pointer_v<F> || (std::is_empty_v<F> && std::is_trivially_copyable_v<F>);
 
 template <class F>
 struct unpacking; // of the pool's verbs, for starmap
@@ -93,7 +94,8 @@ struct one_call<F, std::tuple<A...>> {
         std::optional<tuple> arguments;
         decode_arguments(c, [&](decoder& from) { arguments.emplace(codec<tuple>::decode(from)); });
         const auto call = [&]() -> decltype(auto) {
-            return std::apply([&](auto&... a) -> decltype(auto) { return std::invoke(std::move(f), wire<A>::to(a)...); }, *arguments);
+            return std::apply(
+                [&](auto&... a) -> decltype(auto) { return std::invoke(std::move(f), wire<A>::to(a)...); }, *arguments);
         };
         using R = decltype(finish_call(call));
         if constexpr (std::is_void_v<R>)

@@ -1,10 +1,11 @@
+// For implementers of process pools; users include <tandem/process/process_pool.hpp>.
 #pragma once
 
 #include <tandem/pool/async_result.hpp>
 #include <tandem/pool/thread_pool.hpp>
 #include <tandem/process/detail/remote_task.hpp>
 #include <tandem/process/detail/supervisor.hpp>
-#include <tandem/process/detail/worker_call.hpp>
+#include <tandem/process/worker_call.hpp>
 #include <tandem/trace/observer.hpp>
 
 #include <optional>

@@ -1,11 +1,12 @@
+// For implementers of process pools; users include <tandem/process/process_pool.hpp>.
 #pragma once
 
 #include <tandem/combine/when_all.hpp>
 #include <tandem/pool/options.hpp>
-#include <tandem/process/detail/remote_items.hpp>
 #include <tandem/process/detail/remote_task.hpp>
-#include <tandem/process/detail/remote_work.hpp>
 #include <tandem/process/detail/supervisor.hpp>
+#include <tandem/process/remote_items.hpp>
+#include <tandem/process/remote_work.hpp>
 #include <tandem/sync/one_shot_event.hpp>
 
 #include <algorithm>
@@ -53,7 +54,8 @@ public:
         constexpr std::uint64_t aim = 2'000'000;
         const std::uint64_t each = std::max<std::uint64_t>(20, nanoseconds / n);
         const std::size_t best = std::clamp<std::size_t>(aim / each, 1, most);
-        size_ = best < size_ ? best : std::min(best, std::max(size_, n * 16)); // up by and by: the first items may be the cheap ones
+        size_ =
+            best < size_ ? best : std::min(best, std::max(size_, n * 16)); // up by and by: the first items may be the cheap ones
         least_ = std::min<std::size_t>(size_, aim / each / 10);
     }
 
@@ -76,8 +78,12 @@ class remote_map {
 
 public:
     remote_map(View v, F f, const char* verb, const map_options& o, supervisor& s)
-        : range_(std::move(v)), f_(std::move(f)), verb_(verb), supervisor_(s), progress_(nullptr),
-          sizer_(o.chunk, size_of_range(), s.size())
+        : range_(std::move(v))
+        , f_(std::move(f))
+        , verb_(verb)
+        , supervisor_(s)
+        , progress_(nullptr)
+        , sizer_(o.chunk, size_of_range(), s.size())
     {
     }
 
