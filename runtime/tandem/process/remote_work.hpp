@@ -2,6 +2,7 @@
 #pragma once
 
 #include <tandem/pool/async_result.hpp>
+#include <tandem/pool/imap.hpp>
 #include <tandem/pool/thread_pool.hpp>
 #include <tandem/process/detail/remote_task.hpp>
 #include <tandem/process/detail/supervisor.hpp>
@@ -42,6 +43,14 @@ void decode_outcome(outcome<R>& into, remote_outcome&& o) noexcept
     }
 }
 
+/// Whether a sequel is ours alone, short, and under no risk of blocking.
+template <class Sequel>
+inline constexpr bool is_prompt = false;
+template <>
+inline constexpr bool is_prompt<no_sequel> = true;
+template <class R>
+inline constexpr bool is_prompt<imap_sequel<R>> = true;
+
 /// A call in a worker, its handle, and what follows it: the counterpart of `work`, of which it keeps the order. `R` is an object type
 /// or void.
 template <class R, class Sequel>
@@ -70,7 +79,7 @@ public:
     void finish(remote_outcome&& o) noexcept override
     {
         // What runs the program's code for long, or may block, has no place on the thread that serves all workers.
-        if (std::is_same_v<Sequel, no_sequel> && (on_arrival_ || o.value.size() <= 4096))
+        if (is_prompt<Sequel> && (on_arrival_ || o.value.size() <= 4096))
             end(std::move(o));
         else {
             outcome_.emplace(std::move(o));
