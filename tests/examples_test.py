@@ -24,6 +24,7 @@ class Run:
     stdin: str = ""
     exit_code: int = 0
     interrupt_after: str = ""  # send SIGINT once a line of stdout matches this (for programs that run until Ctrl-C)
+    interrupt_at_once: float = 0  # send SIGINT so many seconds after the start (for programs that print nothing before)
     seconds: float = 30
 
 
@@ -108,6 +109,18 @@ EXAMPLES = {
         wrong("--idle", "0", says="--idle takes a number from 0.01 to 1000000, not '0'"),
     ],
     "coroutines": [Run(prints=r"(\[0, 1, 4, 9\]\n){2}0\.[2-9]\d s\n", args=("--seconds", "0.1"))],
+    "crash_proof": [
+        Run(
+            prints=r"(?=.*^null\.dat: died, signal 11$)(?=.*^assertion\.dat: died, signal 6$)(?=.*^exit\.dat: died, exit 3$)"
+            r"(?=.*^endless\.dat: imap, call \d+: it took longer than the pool's task_timeout, and its worker was killed$)"
+            r"(?=.*^malformed\.dat: no header$)(?s:.{150,500})^20 of 25 done\n"
+        ),
+        Run(
+            prints=r"(.*\n)?\d+ of 25 done, then interrupted\n",
+            args=("--seconds", "0.4"),
+            interrupt_at_once=0.3,
+        ),
+    ],
     "echo_client": [
         check_no_server,
         wrong("--port", "0", says="--port takes a number from 1 to 65535, not '0'"),
@@ -139,6 +152,16 @@ EXAMPLES = {
     ],
     "one_thread": [Run(prints="the program goes on\nhello world world world\n", args=("--seconds", "0.1"))],
     "pool_scope": [Run(prints="8 calls started\n8 calls done after the block\n")],
+    "process_pool": [
+        # One by one takes four times as long. The bounds leave room for a busy machine.
+        Run(
+            prints=r"apply +[1-9]\.\d\d s  \[0, 1, 4, 9\]\n"
+            r"apply_async +0\.[2-9]\d s  \[0, 1, 4, 9\]\nstarmap +0\.[2-9]\d s  \[0, 1, 4, 9\]\n"
+            r"map +\[0, 1, 4, 9\]\ncallback +\[125\]; error: zero has no reciprocal\nanother process: true\n",
+            args=("--seconds", "0.25"),
+        ),
+        wrong("--seconds", "-1", says="--seconds takes a number from 0 to 60, not '-1'"),
+    ],
     "readme": [
         # The other parts are compared with the Python beside them, by readme_test.py.
         Run(prints=r'\["a: done", "b: done", "c: done"\] 1000001\n', args=("mixed",)),
@@ -166,6 +189,9 @@ def check(program, run):
     )
     timer = threading.Timer(run.seconds, process.kill)
     timer.start()
+    if run.interrupt_at_once:
+        interrupter = threading.Timer(run.interrupt_at_once, lambda: process.send_signal(signal.SIGINT))
+        interrupter.start()
     errors = []
     reader = threading.Thread(target=lambda: errors.append(process.stderr.read()))
     reader.start()
@@ -189,7 +215,7 @@ def check(program, run):
         return f"{what}did not end within {run.seconds} s"
     if exit_code != run.exit_code:
         return f"{what}ended with {exit_code}, expected {run.exit_code}"
-    if not re.fullmatch(run.prints, output, re.DOTALL):
+    if not re.fullmatch(run.prints, output, re.DOTALL | re.MULTILINE):
         return f"{what}stdout does not match {run.prints!r}"
     if not re.fullmatch(run.errors, errors[0], re.DOTALL):
         return f"{what}stderr does not match {run.errors!r}"

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 
-STYLES = {"one_by_one", "threads", "many_threads", "coroutines"}
+STYLES = {"one_by_one", "threads", "many_threads", "coroutines", "processes"}
 WORKLOADS = {"timers", "requests", "primes", "services"}
 SMALL = ["--workers", "2", "--items", "6", "--repeat=2", "--latency=5"]
 
@@ -53,6 +53,11 @@ def check_one_worker(program):
     assert done.returncode == 0 and "coroutines on 1 thread" in done.stdout, done
 
 
+def check_python(program):
+    done = run(program, "--workers=2", "--items=2", "--repeat=1", "--latency=1", "--python")  # it checks the answers itself
+    assert done.returncode == 0 and "Python, 2 threads" in done.stdout and "Python, 2 processes" in done.stdout, done
+
+
 def check_options(program, folder):
     help = run(program, "--help")
     assert help.returncode == 0 and "--workers" in help.stdout, help
@@ -64,6 +69,7 @@ def check_options(program, folder):
         ["--repeat="],
         ["--latency"],
         ["--json"],
+        ["--python=3"],
         ["--colour"],
         ["7"],
     ):
@@ -85,6 +91,7 @@ def main(program):
     with tempfile.TemporaryDirectory() as folder:
         check_measurement(program, folder)
         check_one_worker(program)
+        check_python(program)
         check_options(program, folder)
         check_interrupt(program)
 

@@ -78,7 +78,7 @@ std::vector<section> run_all(const options& o)
 {
     const server srv(o.latency);
     const std::vector<workload> workloads = make_workloads(o.items, o.latency, srv.port());
-    const std::vector<std::unique_ptr<style>> styles = make_styles(o.workers, o.items);
+    const std::vector<std::unique_ptr<style>> styles = make_styles(o.workers, o.items, o.python);
 
     std::vector<section> sections;
     for (const workload& w : workloads) {

@@ -18,13 +18,14 @@ void print_help()
     fmt::print(R"(tandem-measure: which style suits which work on this machine
 
 Runs work that waits (timers, TCP requests to a server inside this program), work that computes (counting primes) and work that
-does both, each one by one, on threads and as coroutines. Shows for each the wall time (the median of several runs), how much faster
+does both, each one by one, on threads, as coroutines and in processes. Shows for each the wall time (the median of several runs), how much faster
 than one by one that is, and the CPU use: CPU seconds per second, the server's own not counted. Every answer is checked.
 
-  --workers N    threads of a pool; default {}, one per core
+  --workers N    threads or processes of a pool; default {}, one per core
   --items N      how many items each workload has; default {}
   --repeat N     how many times each is run; default {}
   --latency MS   how long a timer takes, and the server to answer; default {}
+  --python       also run it with Python's own pools of threads and of processes, if there is a python3
   --json FILE    also write everything to FILE
   --help         this text
 )",
@@ -73,6 +74,8 @@ std::optional<options> read_options(int argc, char** argv)
             o.repeat = number(name, text(), 1, 1000);
         else if (name == "--latency")
             o.latency = std::chrono::milliseconds(number(name, text(), 0, 60'000));
+        else if (name == "--python" && !value)
+            o.python = true;
         else if (name == "--json")
             o.json = text();
         else

@@ -13,7 +13,8 @@ struct options {
     std::size_t items;
     std::size_t repeat = 3;
     std::chrono::milliseconds latency{20};
-    std::string json; // a file; empty: none
+    bool python = false; // Python's pools too
+    std::string json;    // a file; empty: none
 
     options();
 };

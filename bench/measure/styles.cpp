@@ -1,8 +1,12 @@
 #include "styles.hpp"
 
+#include "processes.hpp"
+#include "python.hpp"
+
 #include <tandem/combine/map.hpp>
 #include <tandem/pool/co_spawn.hpp>
 #include <tandem/pool/thread_pool.hpp>
+#include <tandem/process/process_server.hpp>
 
 #include <fmt/core.h>
 
@@ -73,9 +77,9 @@ std::size_t most_at_once()
 
 } // namespace
 
-void prepare_styles() {}
+void prepare_styles() { tandem::process_server::start(); }
 
-std::vector<std::unique_ptr<style>> make_styles(std::size_t workers, std::size_t items)
+std::vector<std::unique_ptr<style>> make_styles(std::size_t workers, std::size_t items, bool python)
 {
     std::vector<std::unique_ptr<style>> all;
     all.push_back(std::make_unique<one_by_one>());
@@ -84,6 +88,10 @@ std::vector<std::unique_ptr<style>> make_styles(std::size_t workers, std::size_t
     if (const std::size_t many = std::min<std::size_t>(items, 16 * workers); many > workers && many <= 1024)
         all.push_back(std::make_unique<threads>("many_threads", many));
     all.push_back(std::make_unique<coroutines>(workers, most_at_once()));
+    all.push_back(make_processes(workers));
+    if (python)
+        for (auto& s : make_python(workers))
+            all.push_back(std::move(s));
     return all;
 }
 

@@ -41,6 +41,7 @@ private:
 void prepare_styles();
 
 /// All styles, first the one that the others are compared with. One more is a class in a file of its own and a line in styles.cpp.
-[[nodiscard]] std::vector<std::unique_ptr<style>> make_styles(std::size_t workers, std::size_t items);
+/// `python` adds Python's own pools.
+[[nodiscard]] std::vector<std::unique_ptr<style>> make_styles(std::size_t workers, std::size_t items, bool python);
 
 } // namespace measure

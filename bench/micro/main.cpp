@@ -2,6 +2,8 @@
 
 #include "report.hpp"
 
+#include <tandem/process/process_server.hpp>
+
 #include <benchmark/benchmark.h>
 
 #include <cstdio>
@@ -11,6 +13,7 @@
 
 int main(int argc, char** argv)
 {
+    tandem::process_server::start(); // before there are threads
     // Repeated, and in random order, so that a busy moment of the machine does not fall on one side of a comparison. What the user
     // says comes later and wins.
     char repetitions[] = "--benchmark_repetitions=5";

@@ -43,6 +43,12 @@ constexpr comparison comparisons[] = {
     {"  and oneTBB", "map_100k_squares/tandem", "map_100k_squares/tbb", 0},
     {"map 1M sines and a loop", "map_1m_sines/tandem", "map_1m_sines/plain_loop", 1},
     {"  and oneTBB", "map_1m_sines/tandem", "map_1m_sines/tbb", 0},
+    {"process round trip", "process_round_trip/tandem", "process_round_trip/socketpair", 1.5},
+    {"  by apply_async and get", "process_round_trip/apply_async", "process_round_trip/socketpair", 0},
+    {"  and Python's", "process_round_trip/tandem", "process_round_trip/python", 0.1},
+    {"process map of 100k calls", "process_map_100k/tandem", "process_map_100k/python", 0.05},
+    {"64 MiB there and back", "process_64_mib/tandem", "process_64_mib/memcpy", 1.5},
+    {"process cpu-bound work", "process_cpu_bound/tandem", "process_cpu_bound/threads", 1.05},
 };
 
 struct lateness_target {

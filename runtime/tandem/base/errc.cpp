@@ -22,6 +22,12 @@ public:
             return "to wait here would deadlock";
         case errc::channel_closed:
             return "the channel is closed";
+        case errc::worker_died:
+            return "the worker process has died";
+        case errc::remote_error:
+            return "the work threw in a worker process";
+        case errc::codec:
+            return "a value could not cross between processes";
         }
         return "unknown tandem error " + std::to_string(value);
     }
@@ -30,6 +36,9 @@ public:
     {
         switch (static_cast<errc>(value)) {
         case errc::pool_closed:
+        case errc::worker_died:
+        case errc::remote_error:
+        case errc::codec:
             break; // POSIX has no word for it
         case errc::operation_cancelled:
             return std::errc::operation_canceled;

@@ -15,6 +15,9 @@ enum class errc {
     timeout,             ///< equal to std::errc::timed_out
     would_deadlock,      ///< equal to std::errc::resource_deadlock_would_occur
     channel_closed,      ///< a value was sent to a channel after close(); equal to std::errc::broken_pipe
+    worker_died,         ///< the process that ran the work has ended
+    remote_error,        ///< the work threw, in another process, what cannot cross as it was thrown
+    codec,               ///< a value could not be encoded or decoded on its way to or from another process
 };
 
 /// The category of every tandem::errc; its name is "tandem". Usable until the process ends, also

@@ -91,6 +91,21 @@ inline map_settings settings_of(map_options& o) noexcept
     return {.concurrency = o.concurrency, .chunk = o.chunk, .progress = o.progress ? &o.progress : nullptr};
 }
 
+/// A map that owns its items, as a call that gives a task.
+template <class F, class View>
+struct owned_map {
+    using raw_result = decltype(map_view(std::declval<View>(), std::declval<F>(), map_settings{}));
+    raw_result operator()()
+    {
+        // `options` stays where it is until the map has ended: it is part of the call.
+        return map_view(std::move(items), std::move(f), settings_of(options));
+    }
+
+    F f;
+    View items;
+    map_options options;
+};
+
 /// map_async copies the items and hands each to `f` as an lvalue of its own.
 template <class Range>
 using owned_items = std::ranges::owning_view<std::vector<std::ranges::range_value_t<Range>>>;
@@ -113,7 +128,7 @@ class pool_verbs {
     struct call_of;
 
 public:
-    /// Calls `f(a...)` in the pool and blocks for the result. On a worker of the pool it just calls.
+    /// Calls `f(a...)` in the pool and blocks for the result. On a thread of a thread pool it just calls.
     template <class F, class... A>
     decltype(auto) apply(F&& f, A&&... a)
     {
@@ -282,17 +297,10 @@ private:
             "std::ref(x) where it takes a non-const reference");
 
         template <class G>
-        static detail::call_value_t<bound> blocking(Pool& p, G&& f, Tuple a)
+        static decltype(auto) blocking(Pool& p, G&& f, Tuple a)
         {
             detail::require_callable("apply", "function", f);
-            bound b{std::forward<G>(f), std::move(a)};
-            if constexpr (!detail::call_value<typename bound::raw_result>::is_coroutine)
-                if (p.on_worker()) {
-                    // Already where the call would run: no queue, no second thread, no deadlock.
-                    p.check_open("apply");
-                    return b();
-                }
-            return p.launch("apply", std::move(b), detail::no_sequel{}).get();
+            return p.run_call("apply", bound{std::forward<G>(f), std::move(a)});
         }
     };
 
@@ -306,21 +314,6 @@ private:
         detail::require_callable(verb, "function", f);
         return detail::bound_call<std::decay_t<F>, tuple>{std::forward<F>(f), std::move(a.values)};
     }
-
-    /// A map that owns its items, as a call that gives a task.
-    template <class F, class View>
-    struct owned_map {
-        using raw_result = decltype(detail::map_view(std::declval<View>(), std::declval<F>(), detail::map_settings{}));
-        raw_result operator()()
-        {
-            // `options` stays where it is until the map has ended: it is part of the call.
-            return detail::map_view(std::move(items), std::move(f), detail::settings_of(options));
-        }
-
-        F f;
-        View items;
-        map_options options;
-    };
 
     template <class F, class Range, class G>
     static auto bind_map(const char* verb, G&& f, Range&& range, map_options options)
@@ -343,7 +336,7 @@ private:
                     items.emplace_back(std::move(i));
             }
         }
-        return owned_map<F, view>{std::forward<G>(f), view(std::move(items)), std::move(options)};
+        return detail::owned_map<F, view>{std::forward<G>(f), view(std::move(items)), std::move(options)};
     }
 
     template <class F>

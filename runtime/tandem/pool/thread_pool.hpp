@@ -129,6 +129,18 @@ public:
         using handle = decltype(submit(std::move(w)));
         return core_->try_admit(verb) ? std::optional<handle>(submit(std::move(w))) : std::nullopt;
     }
+    /// Runs a call and blocks for its value.
+    template <class Call>
+    detail::call_value_t<Call> run_call(const char* verb, Call&& c)
+    {
+        if constexpr (!detail::call_value<typename Call::raw_result>::is_coroutine)
+            if (on_worker()) {
+                // Already where the call would run: no queue, no second thread, no deadlock.
+                check_open(verb);
+                return c();
+            }
+        return launch(verb, std::move(c), detail::no_sequel{}).get();
+    }
     template <class F, class Range>
     auto run_map(const char* verb, F f, Range&& range, map_options options);
     [[nodiscard]] bool on_worker() const noexcept { return core_->on_worker(); }

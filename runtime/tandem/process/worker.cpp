@@ -1,0 +1,84 @@
+// A worker process: one thread that reads a call, runs it and answers, until its socket ends.
+
+#include <tandem/process/detail/frame.hpp>
+#include <tandem/process/detail/server_protocol.hpp>
+#include <tandem/process/exception_codec.hpp>
+#include <tandem/process/worker_call.hpp>
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <utility>
+
+namespace tandem::detail {
+
+namespace {
+
+[[noreturn]] void leave() noexcept
+{
+    std::fflush(nullptr); // what the calls have printed
+    ::_exit(0);           // and nothing else: the destructors of statics are the parent's business
+}
+
+payload encoded_error(const std::exception_ptr& e)
+{
+    encoder to;
+    encode_exception(to, e);
+    return std::move(to).finish();
+}
+
+void run(worker_call& c, frame_header& answer, payload& bytes)
+{
+    try {
+        c.header->thunk(c);
+        bytes = std::move(c.answer).finish();
+        answer.kind = c.header->kind == frame_kind::setup ? frame_kind::ready : frame_kind::value;
+        answer.nanoseconds = c.nanoseconds;
+    }
+    catch (...) {
+        bytes = encoded_error(std::current_exception());
+        answer.kind = frame_kind::error;
+    }
+    answer.size = bytes.size();
+    answer.in_memory = bytes.in_memory();
+}
+
+} // namespace
+
+std::exception_ptr codec_error_from(const char* doing, const std::exception_ptr& why) noexcept
+{
+    try {
+        std::rethrow_exception(why);
+    }
+    catch (const std::exception& e) {
+        return std::make_exception_ptr(codec_error(std::string(doing) + ": " + e.what()));
+    }
+    catch (...) {
+        return std::make_exception_ptr(codec_error(std::string(doing) + ": its codec threw no std::exception"));
+    }
+}
+
+void run_worker(int socket) noexcept
+{
+    frame_receiver receiver;
+    for (;;) {
+        if (receiver.receive(socket, true) != frame_receiver::status::complete)
+            leave();
+        const frame_header header = receiver.header();
+        frame_header answer;
+        payload bytes;
+        {
+            worker_call c{.header = &header, .arguments = receiver.take(), .answer = {}};
+            if (header.thunk)
+                run(c, answer, bytes);
+            else
+                answer.kind = frame_kind::ready; // no initializer
+        }
+        if (send_frame(socket, answer, bytes) != 0)
+            leave();
+    }
+}
+
+} // namespace tandem::detail

@@ -1,0 +1,9 @@
+// expect: this function cannot cross to a worker process: it must be a function pointer, a lambda without captures or an empty function object; pass what a lambda captures as an argument
+#include <tandem/process/process_pool.hpp>
+
+int main()
+{
+    int n = 1;
+    tandem::process_pool pool{1};
+    pool.map([n](int k) { return n + k; }, std::vector{1, 2});
+}

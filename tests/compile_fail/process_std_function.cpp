@@ -1,0 +1,11 @@
+// expect: this function cannot cross to a worker process: it must be a function pointer, a lambda without captures or an empty function object; pass what a lambda captures as an argument
+#include <tandem/process/process_pool.hpp>
+
+#include <functional>
+
+int main()
+{
+    std::function<int()> f = [] { return 1; };
+    tandem::process_pool pool{1};
+    pool.apply_async(f);
+}

@@ -1,0 +1,35 @@
+// What the tests of the process pool share.
+#pragma once
+
+#include "pool/support.hpp"
+#include "support/threads.hpp"
+
+#include <tandem/pool/start_thread.hpp>
+#include <tandem/process/process_pool.hpp>
+
+#include <doctest/doctest.h>
+
+#include <csignal>
+#include <fcntl.h>
+#include <filesystem>
+#include <string>
+#include <unistd.h>
+#include <vector>
+
+namespace tandem::test {
+
+/// How many descriptors a process has open.
+inline std::size_t descriptors_of(const std::string& pid = "self")
+{
+    std::size_t n = 0;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/" + pid + "/fd")) {
+        static_cast<void>(entry);
+        ++n;
+    }
+    return n - (pid == "self"); // that of the look itself
+}
+
+/// Whether there is such a process, and it is not a zombie.
+inline bool is_alive(int pid) { return ::kill(pid, 0) == 0; }
+
+} // namespace tandem::test
