@@ -17,6 +17,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdio>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
@@ -56,12 +57,7 @@ struct server {
     {
         o.on_error = [this](const std::exception_ptr& e) {
             const std::lock_guard lock(m);
-            try {
-                std::rethrow_exception(e);
-            }
-            catch (const std::exception& x) {
-                errors.emplace_back(x.what());
-            }
+            errors.push_back(e); // only kept: without descriptors UBSan takes every object for a wrong one
         };
         serving = co_spawn(pool, serve(acceptor, echo<tcp::socket>, std::move(o), &counters));
     }
@@ -73,7 +69,15 @@ struct server {
     std::vector<std::string> seen()
     {
         const std::lock_guard lock(m);
-        return errors;
+        std::vector<std::string> texts;
+        for (const std::exception_ptr& e : errors)
+            try {
+                std::rethrow_exception(e);
+            }
+            catch (const std::exception& x) {
+                texts.emplace_back(x.what());
+            }
+        return texts;
     }
 
     thread_pool pool;
@@ -81,7 +85,7 @@ struct server {
     const tcp::endpoint address = acceptor.local_endpoint();
     serve_counters counters;
     std::mutex m;
-    std::vector<std::string> errors;
+    std::vector<std::exception_ptr> errors;
     async_result<void> serving;
 };
 

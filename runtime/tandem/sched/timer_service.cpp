@@ -104,13 +104,16 @@ void timer_service::look() noexcept
         if (!down_)
             arm();
     }
+    if (!expired)
+        return;
+    if (auto* const only = static_cast<timer*>(expired); !only->next_) {
+        only->ctx->resume_from_handler(*only); // which may go on here and now
+        return;
+    }
     while (expired) {
         auto* const t = static_cast<timer*>(expired);
         expired = t->next_;
-        if (expired)
-            t->ctx->post(*t);
-        else
-            t->ctx->resume_from_handler(*t); // the last may go on here and now
+        t->ctx->post(*t);
     }
 }
 
