@@ -168,6 +168,12 @@ EXAMPLES = {
         Run(args=("table",)),
         Run(errors=r"usage: readme [a-z|]+\n", exit_code=2),
     ],
+    "services": [
+        Run(
+            prints="with_timeout: not done within 0.005 s\nnear\n6\nat last after 3\n10\n"
+            r'\["page 1", "page 2"\]\n6\nr17: begun, r17: done\nstopped\n'
+        )
+    ],
     "sync_vs_async": [
         # One by one takes four times as long. The bounds leave room for a busy machine.
         Run(
