@@ -15,6 +15,7 @@
 
 using namespace std::chrono_literals;
 
+// [work]
 struct work {
     std::string name;
     double seconds = 0;
@@ -25,6 +26,7 @@ struct work {
         archive(name, seconds);
     }
 };
+// [/work]
 
 // Some library that is not as good as it should be.
 std::size_t process(const work& w)

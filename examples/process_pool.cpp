@@ -72,6 +72,7 @@ int main(int argc, char** argv)
     // A lambda crosses too, if it captures nothing.
     fmt::print("map          {}\n", pool.map([](int n) { return n * n; }, numbers));
 
+    // [callbacks_here]
     // Callbacks run here, in this process, and may capture what they like.
     std::vector<int> results;
     pool.apply_async(reciprocal, tandem::args(8), [&results](int r) { results.push_back(r); }).wait();
@@ -82,6 +83,7 @@ int main(int argc, char** argv)
     catch (const std::domain_error& e) {
         fmt::print("callback     {}; error: {}\n", results, e.what());
     }
+    // [/callbacks_here]
     fmt::print("another process: {}\n", pool.apply(::getpid) != ::getpid());
 
     pool.close();

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -248,4 +249,36 @@ TEST_CASE("terminate while callers wait, by any way")
     pool.terminate();
     CHECK(waiter.get());
     CHECK(mapper.get());
+}
+
+TEST_CASE("a queue with a limit")
+{
+    process_pool pool({.processes = 1, .queue_limit = 2});
+    async_result<void> running = pool.apply_async(for_ever); // has left the queue
+    std::vector<std::optional<async_result<int>>> tried;
+    for (int i = 0; i < 4; ++i)
+        tried.push_back(pool.try_apply_async(square, args(i)));
+    CHECK(tried[0].has_value());
+    CHECK(tried[1].has_value());
+    CHECK_FALSE(tried[2].has_value());
+    CHECK_FALSE(tried[3].has_value());
+    test::kill_until_ended(pool, running);
+    CHECK_THROWS_AS(running.get(), worker_died);
+    tried[1]->wait(); // it may have met a late kill
+    CHECK(pool.apply(square, 5) == 25);
+}
+
+TEST_CASE("two threads that join at once")
+{
+    process_pool pool{2};
+    pool.close();
+    test::on_threads([&] { pool.join(); }, [&] { pool.join(); });
+    CHECK_THROWS_AS(pool.apply(square, 1), pool_closed);
+}
+
+TEST_CASE("options out of range")
+{
+    CHECK_THROWS_WITH_AS(process_pool({.processes = 1, .task_timeout = -1ns}),
+        "process_pool: task_timeout must be at least 0, not -1 ns", std::invalid_argument);
+    CHECK_THROWS_AS(process_pool(1025), std::invalid_argument);
 }

@@ -135,10 +135,10 @@ TEST_CASE("a busy worker that is killed from outside")
         stuck.push_back(pool.apply_async(for_ever));
     // Those before them in the queue end first, so in the end both workers are stuck.
     CHECK(test::eventually([&] { return pool.stats().pending == 2; }));
-    for (const int pid : pool.pids())
-        ::kill(pid, SIGKILL);
-    for (async_result<void>& r : stuck)
+    for (async_result<void>& r : stuck) {
+        test::kill_until_ended(pool, r);
         CHECK_THROWS_AS(r.get(), worker_died);
+    }
     others.check();
 }
 

@@ -1,5 +1,6 @@
 #include <tandem/process/process_pool.hpp>
 
+#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -53,6 +54,7 @@ void process_pool_core::terminate() noexcept
 void process_pool_core::join()
 {
     parent.join(); // every call has ended
+    const std::lock_guard lock(joining_);
     workers.stop();
 }
 

@@ -1,7 +1,8 @@
 #pragma once
 
-#if !defined(__unix__) && !defined(__APPLE__)
-#error "tandem::process_pool needs fork and Unix sockets, which this system does not have; use tandem::thread_pool"
+#if !defined(__linux__) && !defined(__FreeBSD__) && !defined(__NetBSD__) && !defined(__OpenBSD__)
+#error                                                                                                                             \
+    "tandem::process_pool is not available on this system: it needs fork and Unix sockets of type SOCK_SEQPACKET; use tandem::thread_pool"
 #endif
 
 #include <tandem/pool/pool_verbs.hpp>
@@ -15,6 +16,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <ranges>
 #include <type_traits>
@@ -35,6 +37,9 @@ public:
 
     thread_pool_core parent; // in this process: the way in, callbacks, decoding
     supervisor workers;
+
+private:
+    std::mutex joining_;
 };
 
 /// What kind of call it is that a verb launches, by its type.

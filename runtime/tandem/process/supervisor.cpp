@@ -41,6 +41,7 @@ supervisor::supervisor(options o)
     wake_read_ = unique_fd(ends[0]);
     wake_write_ = unique_fd(ends[1]);
     finished_list none;
+    std::exception_ptr why;
     {
         std::unique_lock lock(m_);
         for (std::size_t k = 0; k < options_.processes; ++k)
@@ -51,9 +52,9 @@ supervisor::supervisor(options o)
         const blocking_section section;
         started_.wait(lock, [&] { return broken_ || ready_at_first_ == options_.processes; });
         constructing_ = false;
+        why = broken_;
     }
-    if (broken_) {
-        const std::exception_ptr why = broken_;
+    if (why) {
         stop();
         std::rethrow_exception(why);
     }

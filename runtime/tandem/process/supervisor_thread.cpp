@@ -41,7 +41,9 @@ void supervisor::thread_main() noexcept
     sigset_t all;
     sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, nullptr); // the program's handlers run on the program's threads
+#if defined(__linux__)
     ::pthread_setname_np(::pthread_self(), (process_name_ + "-io").c_str());
+#endif
     std::vector<pollfd> polled;
     std::vector<std::size_t> index; // the slot that a place of `polled` from 2 on is about
     bool leaving = false;
@@ -53,7 +55,7 @@ void supervisor::thread_main() noexcept
             for (const auto& s : slots_) {
                 if (s->status && !s->direct)
                     worker_gone(*s, done);
-                if (s->state == phase::none && clock::now() >= respawn_at_)
+                if (s->state == phase::none && clock::now() >= respawn_at_ && !terminated_ && !broken_)
                     spawn(*s, done);
             }
             check_deadlines();
@@ -76,7 +78,7 @@ void supervisor::thread_main() noexcept
                 }
             }
             else {
-                poll_until_ = respawn_at_;
+                poll_until_ = terminated_ ? clock::time_point::max() : respawn_at_;
                 for (const auto& s : slots_)
                     poll_until_ = std::min(poll_until_, s->deadline);
             }
@@ -159,6 +161,7 @@ void supervisor::serve_socket(std::size_t k)
             }
             else {
                 failed_starts_ = 0;
+                s.pid = static_cast<int>(s.receiver.header().count);
                 if (constructing_ && ++ready_at_first_ == options_.processes)
                     started_.notify_one();
                 released(s, done);

@@ -7,6 +7,7 @@
 
 #include <unistd.h>
 
+#include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <string>
@@ -63,6 +64,7 @@ std::exception_ptr codec_error_from(const char* doing, const std::exception_ptr&
 void run_worker(int socket) noexcept
 {
     frame_receiver receiver;
+    const auto pid = static_cast<std::uint64_t>(::getpid());
     for (;;) {
         if (receiver.receive(socket, true) != frame_receiver::status::complete)
             leave();
@@ -76,6 +78,7 @@ void run_worker(int socket) noexcept
             else
                 answer.kind = frame_kind::ready; // no initializer
         }
+        answer.count = pid; // so that who sees it ready knows it, whatever the server's report takes
         if (send_frame(socket, answer, bytes) != 0)
             leave();
     }

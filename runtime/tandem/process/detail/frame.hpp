@@ -28,7 +28,7 @@ struct frame_header {
     std::uint64_t size = 0;      ///< of the payload
     void (*thunk)(worker_call&) = nullptr;
     unsigned char function[16] = {}; ///< what the thunk calls, as its bytes
-    std::uint64_t count = 0;         ///< of items, for a chunk
+    std::uint64_t count = 0;         ///< of items, for a chunk; in an answer the worker's pid
     std::uint64_t nanoseconds = 0;   ///< of a result: how long the call took
 };
 
