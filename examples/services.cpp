@@ -138,10 +138,7 @@ task<std::string> handle_request()
 // [/services_locals]
 
 // [services_serve]
-task<> greet(asio::ip::tcp::socket socket)
-{
-    co_await asio::async_write(socket, asio::buffer("hello\n", 6), tandem::use_task);
-}
+task<> greet(asio::ip::tcp::socket socket) { co_await asio::async_write(socket, asio::buffer("hello\n", 6), tandem::use_task); }
 
 void greet_until_interrupted(tandem::thread_pool& pool, asio::ip::tcp::acceptor& acceptor)
 {
