@@ -137,9 +137,46 @@ TEST_CASE("timers raced against stop requests on eight threads")
 {
     thread_pool pool{8};
     const int rounds = scaled(20'000, 6'000, 4'000);
-    const auto [completed, cancelled] =
-        race_against_stop(pool, rounds, [](int i) { return sleep_for(std::chrono::microseconds(i % 40)); });
-    CHECK(completed + cancelled == rounds);
+    const auto asio_timer = [&](int i) -> task<void> {
+        asio::steady_timer timer(pool.context(), std::chrono::microseconds(i % 40));
+        auto wait = timer.async_wait(use_task);
+        co_await std::move(wait);
+    };
+    const auto a = race_against_stop(pool, rounds, asio_timer);
+    CHECK(a.first + a.second == rounds);
+    const auto b = race_against_stop(pool, rounds, [](int i) { return sleep_for(std::chrono::microseconds(i % 40)); });
+    CHECK(b.first + b.second == rounds);
+}
+
+TEST_CASE("operations raced against limits of time on eight threads")
+{
+    thread_pool pool{8};
+    const int rounds = scaled(20'000, 20'000, 20'000);
+    std::atomic<int> done{0};
+    const auto laps = [](asio::thread_pool& io, std::atomic<int>& count, int n) -> task<void> {
+        auto pair = connected_pair(io.get_executor());
+        const std::string data(100, 'x');
+        std::string into(200, ' ');
+        for (int k = 0; k < n; ++k) {
+            // One byte is read at once; for the two hundred there is not enough, so the limit ends them, or just not.
+            asio::write(pair.first, asio::buffer(data, 1));
+            const std::size_t wanted = k % 2 ? 200 : 1;
+            auto read = asio::async_read(pair.second, asio::buffer(into, wanted), use_task);
+            auto limited = with_timeout(std::move(read), std::chrono::microseconds(k % 50));
+            try {
+                co_await std::move(limited);
+            }
+            catch (const timeout_error&) {
+            }
+            ++count;
+        }
+    };
+    std::vector<async_result<void>> all;
+    for (int k = 0; k < 8; ++k)
+        all.push_back(co_spawn(pool, laps(pool.context(), done, rounds / 8)));
+    for (auto& r : all)
+        r.get();
+    CHECK(done == rounds);
 }
 
 TEST_CASE("composed operations raced against stop requests on eight threads")
