@@ -6,7 +6,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -173,8 +172,8 @@ inline std::string_view reason(int status)
 
 inline void append(std::string& out, const response& r, bool keep_alive)
 {
-    fmt::format_to(std::back_inserter(out), "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n{}\r\n", r.status,
-        reason(r.status), r.type, r.body.size(), keep_alive ? "" : "Connection: close\r\n");
+    out += fmt::format("HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n{}\r\n", r.status, reason(r.status), r.type,
+        r.body.size(), keep_alive ? "" : "Connection: close\r\n");
     out += r.body;
 }
 
