@@ -18,6 +18,8 @@
 #include <thread>
 #include <vector>
 
+#include <unistd.h>
+
 using namespace std::chrono_literals;
 using tandem::task;
 
@@ -174,7 +176,7 @@ int main()
     asio::ip::tcp::acceptor acceptor{pool.context(), {asio::ip::address_v4::loopback(), 0}};
     auto ctrl_c = pool.apply_async([] {
         std::this_thread::sleep_for(50ms);
-        std::raise(SIGTERM);
+        kill(getpid(), SIGTERM);
     });
     greet_until_interrupted(pool, acceptor);
     fmt::print("stopped\n");
