@@ -62,10 +62,10 @@ task<std::size_t> count_primes(std::size_t below)
     std::vector<bool> composite(below, false);
     std::size_t count = 0;
     for (std::size_t n = 2; n < below; ++n) {
-        if (n % 1024 == 0 && stop.stop_requested())
-            throw tandem::operation_cancelled("count_primes");
         if (composite[n])
             continue;
+        if (stop.stop_requested())
+            throw tandem::operation_cancelled("count_primes");
         ++count;
         for (std::size_t m = n * n; m < below; m += n)
             composite[m] = true;

@@ -1,9 +1,10 @@
-// What docs/services.md shows, run: limits of time, races, scopes, retries, channels and locks, generators, blocking calls, a server.
+// What docs/services.md shows, run: limits of time, races, scopes, retries, channels and locks, generators, blocking calls, a server, deadlocks.
 
 #include <tandem/io/blocking.hpp>
 #include <tandem/io/serve.hpp>
 #include <tandem/io/signals.hpp>
 #include <tandem/io/use_task.hpp>
+#include <tandem/sync/manual_context.hpp>
 #include <tandem/tandem.hpp>
 
 #include <asio/ip/tcp.hpp>
@@ -151,9 +152,40 @@ void greet_until_interrupted(tandem::thread_pool& pool, asio::ip::tcp::acceptor&
 }
 // [/services_serve]
 
+// [services_deadlock]
+task<> transfer(tandem::mutex& from, tandem::mutex& to)
+{
+    const auto first = co_await from.lock();
+    co_await tandem::yield();
+    const auto second = co_await to.lock();
+}
+std::string why_it_hangs()
+{
+    tandem::mutex a;
+    tandem::mutex b;
+    tandem::manual_context manual;
+    try {
+        manual.run(tandem::when_all(tandem::named("pay", transfer(a, b)), tandem::named("refund", transfer(b, a))));
+    }
+    catch (const tandem::would_deadlock& e) {
+        return e.what();
+        // manual_context: the task can never end, since no job is queued and nobody sleeps; what waits is:
+        //     when_all of 2
+        //         #1 "pay" transfer (examples/services.cpp:160): mutex
+        //         #2 "refund" transfer (examples/services.cpp:160): mutex
+    }
+    return "it does not";
+}
+// [/services_deadlock]
+
+// [services_watchdog]
+tandem::thread_pool_options watched() { return {.threads = 2, .name = "io", .report_blocked_after = 100ms}; }
+// [/services_watchdog]
+
 int main()
 {
-    tandem::thread_pool pool{2};
+    fmt::print("{}\n", why_it_hangs());
+    tandem::thread_pool pool{watched()};
     try {
         tandem::sync_wait(pool, fetch_within(5ms));
     }

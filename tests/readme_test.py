@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks that the code in README.md and docs/*.md is real.
 
-- A cpp block is a part of an example: examples/*.cpp, between `// [name]` and `// [/name]`. Each such part is quoted somewhere.
+- A cpp block is a part of an example: examples/**/*.cpp, between `// [name]` and `// [/name]`. Each such part is quoted somewhere.
 - A python block runs, and prints what the cpp block after it prints (`readme NAME`).
 - What stands in the column "Tandem" of a table stands in examples/readme.cpp.
 - The commands to compile by hand, and the project that takes Tandem as a subproject, build and run.
@@ -26,7 +26,7 @@ documents = [root / "README.md", *sorted((root / "docs").glob("*.md"))]
 def parts():
     """The marked parts of the examples: name to text."""
     found = {}
-    for source in sorted((root / "examples").glob("*.cpp")):
+    for source in sorted((root / "examples").rglob("*.cpp")):
         for match in re.finditer(r"^ *// \[(\w+)\]\n(.*?)^ *// \[/\1\]\n", source.read_text(), re.MULTILINE | re.DOTALL):
             assert match[1] not in found, f"two parts are called {match[1]}"
             found[match[1]] = textwrap.dedent(match[2])
@@ -60,7 +60,7 @@ def check_quotes(program):
                 python = None
             elif language == "python":
                 python = text
-            elif language not in ("sh", "meson"):
+            elif language not in ("sh", "meson", "text"): # text: a drawing
                 yield f"{document.name}: a block in the language {language!r}, which nobody checks:\n{text}"
         labels = re.findall(r"^([\w |-]+)\)", (root / "run").read_text(), re.MULTILINE)
         commands = {word for label in labels for word in label.split(" | ")}

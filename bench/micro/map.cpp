@@ -3,12 +3,16 @@
 #include "support.hpp"
 
 #if defined(TANDEM_HAVE_TBB)
+#include <algorithm>
+#include <execution> // of GCC's library, on oneTBB
 #include <tbb/blocked_range.h>
 #include <tbb/parallel_for.h>
 #endif
 
 #include <cmath>
 #include <numeric>
+#include <ranges>
+#include <vector>
 
 namespace {
 
@@ -75,6 +79,72 @@ void squares_loop(benchmark::State& state)
 }
 BENCH(squares_loop, "map_100k_squares/plain_loop", 2000);
 
+// The same into a vector that is there already: fifteen microseconds on one core, and nothing but the loop.
+
+template <class Fill>
+void in_place(benchmark::State& state, Fill fill)
+{
+    const std::vector<double> items = numbers(100'000);
+    std::vector<double> results(items.size());
+    for (auto _ : state) {
+        fill(items.data(), results.data(), items.size());
+        benchmark::ClobberMemory();
+    }
+    bench::expect(results.back() == square_plus_one(items.back()), "map in place: wrong result");
+    bench::operations(state, items.size());
+}
+
+void in_place_tandem(benchmark::State& state)
+{
+    in_place(state, [](const double* from, double* to, std::size_t n) {
+        tandem_pool().map([=](std::size_t k) { to[k] = square_plus_one(from[k]); }, std::views::iota(std::size_t{0}, n));
+    });
+}
+BENCH(in_place_tandem, "map_100k_in_place/tandem", 4000);
+
+void in_place_loop(benchmark::State& state)
+{
+    in_place(state, [](const double* from, double* to, std::size_t n) {
+        for (std::size_t k = 0; k < n; ++k)
+            to[k] = square_plus_one(from[k]);
+    });
+}
+BENCH(in_place_loop, "map_100k_in_place/plain_loop", 4000);
+
+#if defined(TANDEM_HAVE_TBB)
+void in_place_tbb(benchmark::State& state)
+{
+    in_place(state, [](const double* from, double* to, std::size_t n) {
+        tbb::parallel_for(tbb::blocked_range<std::size_t>(0, n), [=](const tbb::blocked_range<std::size_t>& r) {
+            for (std::size_t k = r.begin(); k != r.end(); ++k)
+                to[k] = square_plus_one(from[k]);
+        });
+    });
+}
+BENCH(in_place_tbb, "map_100k_in_place/tbb", 4000);
+
+void in_place_std(benchmark::State& state)
+{
+    in_place(state,
+        [](const double* from, double* to, std::size_t n) { std::transform(std::execution::par, from, from + n, to, squares); });
+}
+BENCH(in_place_std, "map_100k_in_place/std_par", 4000);
+#endif
+
+// Results one by one, as they come, from a million calls.
+void imap_tandem(benchmark::State& state)
+{
+    const std::vector<double> items = numbers(1'000'000);
+    for (auto _ : state) {
+        double sum = 0;
+        for (const double x : tandem_pool().imap(squares, items, {.chunk = 256}))
+            sum += x;
+        bench::expect(sum > 0, "imap: wrong result");
+    }
+    bench::operations(state, items.size());
+}
+BENCH(imap_tandem, "imap_1m_in_chunks/tandem", 5);
+
 // A million sines: some milliseconds.
 
 void sines_tandem(benchmark::State& state)
@@ -101,6 +171,16 @@ void sines_tbb(benchmark::State& state)
     maps(state, 1'000'000, sine, [](auto& items) { return tbb_map(items, sines); });
 }
 BENCH(sines_tbb, "map_1m_sines/tbb", 20);
+
+void sines_std(benchmark::State& state)
+{
+    maps(state, 1'000'000, sine, [](auto& items) {
+        std::vector<double> results(items.size());
+        std::transform(std::execution::par, items.begin(), items.end(), results.begin(), sines);
+        return results;
+    });
+}
+BENCH(sines_std, "map_1m_sines/std_par", 20);
 #endif
 
 } // namespace

@@ -7,6 +7,8 @@
 
 #include <chrono>
 #include <future>
+#include <thread>
+#include <vector>
 
 namespace {
 
@@ -41,6 +43,38 @@ void outside_asio(benchmark::State& state)
     bench::operations(state, many);
 }
 BENCH(outside_asio, "submit_outside/asio", 1);
+
+// --- the same from four threads at once ----------------------------------------------------------
+
+template <class Submit>
+void from_four(benchmark::State& state, Submit submit)
+{
+    for (auto _ : state) {
+        all_done.start(many);
+        std::vector<std::thread> threads;
+        for (int t = 0; t < 4; ++t)
+            threads.emplace_back([&] {
+                for (std::size_t k = 0; k < many / 4; ++k)
+                    submit();
+            });
+        for (std::thread& t : threads)
+            t.join();
+        all_done.wait();
+    }
+    bench::operations(state, many);
+}
+
+void four_tandem(benchmark::State& state)
+{
+    from_four(state, [] { tandem_pool().apply_async([] { all_done.arrive(); }); });
+}
+BENCH(four_tandem, "submit_outside_4/tandem", 1);
+
+void four_asio(benchmark::State& state)
+{
+    from_four(state, [] { asio::post(asio_pool(), [] { all_done.arrive(); }); });
+}
+BENCH(four_asio, "submit_outside_4/asio", 1);
 
 // --- the same, keeping the handles and waiting for each ------------------------------------------
 
@@ -150,12 +184,21 @@ BENCH(tree_asio, "submit_tree/asio", 1);
 
 // --- there and back ----------------------------------------------------------------------------
 
-template <class Trip>
-void round_trips(benchmark::State& state, Trip trip)
+// Before a trip: nothing, or until every thread of the pool has gone to sleep.
+void warm(benchmark::State&) {}
+void parked(benchmark::State& state)
+{
+    state.PauseTiming();
+    std::this_thread::sleep_for(std::chrono::microseconds(300));
+    state.ResumeTiming();
+}
+
+void round_trips(benchmark::State& state, void (*pause)(benchmark::State&), int (*trip)())
 {
     using clock = std::chrono::steady_clock;
     std::vector<double> microseconds;
     for (auto _ : state) {
+        pause(state);
         const auto before = clock::now();
         bench::expect(trip() == 1, "round trip: wrong value");
         microseconds.push_back(std::chrono::duration<double, std::micro>(clock::now() - before).count());
@@ -164,16 +207,31 @@ void round_trips(benchmark::State& state, Trip trip)
     state.counters["p99_us"] = bench::percentile(microseconds, 0.99);
 }
 
-void round_trip_tandem(benchmark::State& state)
+int by_tandem()
 {
-    round_trips(state, [] { return tandem_pool().apply([] { return 1; }); });
+    return tandem_pool().apply([] { return 1; });
 }
+int by_asio()
+{
+    return asio::post(asio_pool(), asio::use_future([] { return 1; })).get();
+}
+
+void round_trip_tandem(benchmark::State& state) { round_trips(state, warm, &by_tandem); }
 BENCH(round_trip_tandem, "round_trip/tandem", 20'000);
 
-void round_trip_asio(benchmark::State& state)
-{
-    round_trips(state, [] { return asio::post(asio_pool(), asio::use_future([] { return 1; })).get(); });
-}
+void round_trip_asio(benchmark::State& state) { round_trips(state, warm, &by_asio); }
 BENCH(round_trip_asio, "round_trip/asio", 20'000);
+
+void round_trip_std(benchmark::State& state)
+{
+    round_trips(state, warm, [] { return std::async(std::launch::async, [] { return 1; }).get(); });
+}
+BENCH(round_trip_std, "round_trip/std_async", 2000);
+
+void parked_tandem(benchmark::State& state) { round_trips(state, parked, &by_tandem); }
+BENCH(parked_tandem, "round_trip_parked/tandem", 1000);
+
+void parked_asio(benchmark::State& state) { round_trips(state, parked, &by_asio); }
+BENCH(parked_asio, "round_trip_parked/asio", 1000);
 
 } // namespace

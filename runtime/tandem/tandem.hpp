@@ -1,5 +1,5 @@
 #pragma once
-// Everything but io/ and process/, whose headers are included one by one.
+// Everything but io/ and process/, whose headers are included one by one, and what is for tests: <tandem/sync/manual_context.hpp>.
 
 #include <tandem/base/errc.hpp>
 #include <tandem/base/outcome.hpp>

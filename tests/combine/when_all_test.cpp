@@ -10,6 +10,7 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <chrono>
 #include <deque>
 #include <exception>
@@ -149,6 +150,27 @@ TASK_TEST_CASE("when_all of nothing is done at once, of one task gives its value
     const std::vector<int> no_values = co_await when_all(std::vector<task<int>>());
     CHECK(no_values.empty());
     co_await when_all(std::vector<task<>>());
+}
+
+TASK_TEST_CASE("when_all of an array gives an array")
+{
+    std::array<task<int>, 3> tasks{number(1), number(2), number(3)};
+    const std::array<int, 3> values = co_await when_all(std::move(tasks));
+    CHECK(values == std::array{1, 2, 3});
+
+    int a = 1;
+    int b = 2;
+    std::array<task<int&>, 2> references{same(a), same(b)};
+    const std::array<std::reference_wrapper<int>, 2> back = co_await when_all(std::move(references));
+    CHECK(&back[1].get() == &b);
+
+    std::array<task<>, 2> nothings{nothing(), nothing()};
+    co_await when_all(std::move(nothings));
+
+    std::array<task<int>, 2> mixed{number(1), fails_after(manual, 1s, std::out_of_range("no"))};
+    const std::array<outcome<int>, 2> outcomes = co_await when_all_settled(std::move(mixed));
+    CHECK(*outcomes[0] == 1);
+    CHECK(outcomes[1].has_error());
 }
 
 TASK_TEST_CASE("when_all of a range gives a vector in its order")

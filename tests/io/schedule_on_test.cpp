@@ -1,4 +1,4 @@
-#include <tandem/combine/with_timeout.hpp>
+#include <tandem/cancel/stop_token.hpp>
 #include <tandem/io/co_spawn.hpp>
 #include <tandem/pool/schedule_on.hpp>
 #include <tandem/sync/sleep.hpp>
@@ -8,6 +8,7 @@
 #include <asio/io_context.hpp>
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <chrono>
 #include <stdexcept>
 #include <thread>
@@ -62,8 +63,10 @@ TEST_CASE("errors come back, a closed pool is one, and a stop request goes along
         throw std::runtime_error("there");
     };
     CHECK_THROWS_WITH_AS(sync_wait(schedule_on(pool, fails())), "there", std::runtime_error);
+    std::atomic<bool> begun{false};
     bool ended = false;
     const auto lingers = [&]() -> task<> {
+        begun = true;
         try {
             co_await sleep_for(1h);
         }
@@ -73,7 +76,14 @@ TEST_CASE("errors come back, a closed pool is one, and a stop request goes along
         ended = true;
         throw operation_cancelled();
     };
-    CHECK_THROWS_AS(sync_wait(with_timeout(schedule_on(pool, lingers()), 5ms)), timeout_error);
+    stop_source stop;
+    std::thread stopper([&] {
+        while (!begun)
+            std::this_thread::yield();
+        stop.request_stop();
+    });
+    CHECK_THROWS_AS(sync_wait(schedule_on(pool, lingers()), stop.get_token()), operation_cancelled);
+    stopper.join();
     CHECK(ended);
     pool.close();
     CHECK_THROWS_AS(sync_wait(schedule_on(pool, where())), pool_closed);

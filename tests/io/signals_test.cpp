@@ -15,9 +15,12 @@ using namespace std::chrono_literals;
 
 namespace {
 
+/// Not before somebody waits for it: until then the signal would end the test.
 task<> raises(int number)
 {
-    co_await sleep_for(20ms); // the waiter has begun by then, or else the signal would end the test
+    struct sigaction now{};
+    while (sigaction(number, nullptr, &now) == 0 && now.sa_handler == SIG_DFL)
+        co_await sleep_for(1ms);
     std::raise(number);
 }
 

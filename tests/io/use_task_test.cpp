@@ -185,6 +185,18 @@ TEST_CASE("an initiation that throws throws out of the co_await")
     CHECK_THROWS_WITH_AS(sync_wait(broken()), "not today", std::runtime_error);
 }
 
+TEST_CASE("an initiation that has a name")
+{
+    thread_pool pool{1};
+    const auto initiate = [](auto handler, int n) { std::move(handler)(n + 1); };
+    const auto add_one = [&](int n) -> task<int> {
+        // the operation copies it: it is const, and used again
+        co_return co_await asio::async_initiate<const use_task_t, void(int)>(initiate, use_task, n);
+    };
+    CHECK(sync_wait(pool, add_one(1)) == 2);
+    CHECK(sync_wait(pool, add_one(2)) == 3);
+}
+
 TEST_CASE("sockets, composed operations and many connections, on pools and on an io_context's own thread")
 {
     for (const std::size_t threads : {1u, 2u, 4u}) {

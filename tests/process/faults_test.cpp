@@ -69,7 +69,7 @@ TEST_CASE("a call past its time has its worker killed, and the next one is run")
     async_result<void> b = pool.apply_async(for_ever);
     async_result<int> c = pool.apply_async(square, args(3));
     CHECK_THROWS_WITH_AS(
-        a.get(), "apply_async, call 1: it took longer than the pool's task_timeout, and its worker was killed", timeout_error);
+        a.get(), doctest::Contains(": it took longer than the pool's task_timeout, and its worker was killed"), timeout_error);
     CHECK_THROWS_AS(b.get(), timeout_error);
     CHECK(c.get() == 9);
     CHECK(std::chrono::steady_clock::now() - before >= 50ms);

@@ -65,9 +65,12 @@ TEST_CASE("random faults under load")
             std::mt19937 random(1);
             while (!over) {
                 const std::vector<int> pids = pool.pids();
+                const int before = values;
                 if (!pids.empty())
                     ::kill(pids[random() % pids.size()], SIGKILL);
-                std::this_thread::sleep_for(15ms);
+                do // until some worker has answered: a pool whose workers die before they are ready, time after time, gives up
+                    std::this_thread::sleep_for(15ms);
+                while (values == before && !over);
             }
         });
         std::mt19937 random(2);

@@ -33,11 +33,12 @@ inline std::size_t descriptors_of(const std::string& pid = "self")
 /// Whether there is such a process, and it is not a zombie.
 inline bool is_alive(int pid) { return ::kill(pid, 0) == 0; }
 
-/// Kills the workers until `r` has ended. Once may not do: a call that its worker had not read yet is given to the next.
+/// Kills the workers until `r` has ended. Once may not do: a call that its worker had not read yet is given to the next. That one is given
+/// more and more time to start: a pool whose workers all die at the start gives up.
 template <class R>
 void kill_until_ended(process_pool& pool, const async_result<R>& r)
 {
-    while (!r.wait_for(std::chrono::milliseconds(2)))
+    for (std::chrono::milliseconds pause(2); !r.wait_for(pause); pause *= 2)
         for (const int pid : pool.pids())
             ::kill(pid, SIGKILL);
 }

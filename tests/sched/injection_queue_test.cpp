@@ -38,24 +38,24 @@ TEST_CASE("jobs come out in the order in which they went in")
     std::deque<token> t(6);
     for (int k = 0; k < 6; ++k)
         t[k].number = k;
-    CHECK(q.empty());
+    CHECK(!q.has_any());
     CHECK(numbers(q, 10).empty());
 
     q.push(&t[0]);
-    CHECK_FALSE(q.empty());
+    CHECK(q.has_any());
     CHECK(numbers(q, 10) == std::vector{0});
-    CHECK(q.empty());
+    CHECK(!q.has_any());
 
     q.push(&t[1]);
     q.push(&t[2]);
     q.push(&t[3]);
     CHECK(numbers(q, 2) == std::vector{1, 2});
-    CHECK_FALSE(q.empty());
+    CHECK(q.has_any());
     q.push(&t[4]);
     q.push(&t[5]);
     CHECK(numbers(q, 1) == std::vector{3});
     CHECK(numbers(q, 10) == std::vector{4, 5});
-    CHECK(q.empty());
+    CHECK(!q.has_any());
 }
 
 TEST_CASE("a job may be pushed again as soon as it was taken, by the one who takes it")
@@ -106,7 +106,7 @@ TEST_CASE("many producers, one consumer: all jobs arrive, those of each producer
     });
     consumer.join();
     CHECK(in_order);
-    CHECK(q.empty());
+    CHECK(!q.has_any());
 }
 
 TEST_CASE("many producers, many consumers: every job arrives once")
@@ -151,5 +151,5 @@ TEST_CASE("many producers, many consumers: every job arrives once")
             once = once && t.taken.load() == 1;
     CHECK(once);
     CHECK(in_order);
-    CHECK(q.empty());
+    CHECK(!q.has_any());
 }

@@ -173,6 +173,24 @@ private:
                 store(s, to_bottom, bottom + 1);
                 next_operation();
             }
+        else if (script_[static_cast<std::size_t>(o.operation)] == '^') {
+            if (o.step == 0) { // is there one?
+                o.b = s.top;
+                if (o.b < bottom)
+                    o.step = 1;
+                else
+                    next_operation();
+            }
+            else if (s.buffered > 0) // the exchange
+                return false;
+            else {
+                if (s.top == o.b) {
+                    ++s.top;
+                    take(s, owners(s, slot(ring, o.b)));
+                }
+                next_operation();
+            }
+        }
         else
             switch (o.step) {
             case 0: // the quick look
@@ -284,7 +302,7 @@ private:
 };
 
 struct scenario {
-    const char* script; // of the owner: + pushes, - pops
+    const char* script; // of the owner: + pushes, - pops, ^ takes the oldest
     int attempts;       // of each thief
 };
 // Few jobs, so that all meet at the last one; and enough to wrap round and to grow.
@@ -297,6 +315,10 @@ constexpr std::array scenarios{
     scenario{"+++--", 2},
     scenario{"++-++-", 1},
     scenario{"++++", 2},
+    scenario{"+^-", 3},
+    scenario{"++^-", 2},
+    scenario{"++-^", 2},
+    scenario{"+^+-", 2},
 };
 
 } // namespace

@@ -41,6 +41,9 @@ void take(job* j)
     j->execute();
 }
 
+// As a join takes the next sibling.
+bool pop_if(work_deque& q, const job* expected) { return q.is_newest(expected) && (q.begin_take() || q.finish_take()); }
+
 job* take_oldest(work_deque& q) { return q.steal(); }
 job* take_oldest(work_queue& q) { return q.take(); }
 
@@ -108,22 +111,22 @@ TEST_CASE("the owner of a deque gets its newest job first, thieves the oldest")
     CHECK(q.pop() == nullptr);
 }
 
-TEST_CASE("pop_if takes the newest job only if it is the expected one")
+TEST_CASE("the owner takes the newest job only if it is the expected one")
 {
     work_deque q;
     token a;
     token b;
-    CHECK_FALSE(q.pop_if(&a));
+    CHECK_FALSE(pop_if(q, &a));
     q.push(&a);
     q.push(&b);
-    CHECK_FALSE(q.pop_if(&a));
-    CHECK(q.pop_if(&b));
-    CHECK_FALSE(q.pop_if(&b)); // its slot still holds it, but it is no longer in the deque
-    CHECK(q.pop_if(&a));
+    CHECK_FALSE(pop_if(q, &a));
+    CHECK(pop_if(q, &b));
+    CHECK_FALSE(pop_if(q, &b)); // its slot still holds it, but it is no longer in the deque
+    CHECK(pop_if(q, &a));
     CHECK(q.empty());
     q.push(&a);
     CHECK(q.steal() == &a);
-    CHECK_FALSE(q.pop_if(&a));
+    CHECK_FALSE(pop_if(q, &a));
 }
 
 TEST_CASE_TEMPLATE("a queue grows, and keeps its order while it does", Queue, work_deque, work_queue)
@@ -204,7 +207,7 @@ TEST_CASE("the owner forks several, and takes back what was not stolen, as a joi
                 ++n;
             random.spin(10'000);
             for (std::size_t k = n; k-- > 0;)
-                if (q.pop_if(forked[k]))
+                if (pop_if(q, forked[k]))
                     take(forked[k]);
                 else
                     break; // stolen, and so are those below it, which are older

@@ -3,6 +3,7 @@
 #include "support/threads.hpp"
 #include "support/tracked.hpp"
 
+#include <tandem/cancel/stop_token.hpp>
 #include <tandem/sync/one_shot_event.hpp>
 
 #include <doctest/doctest.h>

@@ -8,6 +8,7 @@
 #include <deque>
 #include <optional>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 using namespace tandem;
@@ -146,4 +147,60 @@ TEST_CASE("a semaphore is destroyed by who takes its unit while another thread i
                 s.reset();
             }
         });
+}
+
+TASK_TEST_CASE("a permit gives its unit back when it goes, once, and may be moved, emptied and detached")
+{
+    semaphore s{2};
+    {
+        const auto a = co_await s.acquire_scoped();
+        auto b = co_await s.acquire_scoped();
+        CHECK(a);
+        CHECK(s.available() == 0);
+        CHECK_FALSE(s.try_acquire_scoped());
+        auto c = std::move(b);
+        CHECK_FALSE(b); // NOLINT: moved from, and that is what is asked
+        CHECK(s.available() == 0);
+        c.detach();
+        c = s.adopt();
+        CHECK(s.available() == 0);
+        c.release();
+        c.release();
+        CHECK(s.available() == 1);
+        c = s.try_acquire_scoped();
+        CHECK(c);
+        CHECK(s.available() == 0);
+    }
+    CHECK(s.available() == 2);
+    auto kept = s.try_acquire_scoped();
+    kept.detach();
+    CHECK_FALSE(kept);
+    CHECK(s.available() == 1);
+}
+
+TEST_CASE("who waits for a permit gets it from the one that goes; one who is stopped, or destroyed with it in hand, leaves it")
+{
+    manual_context manual;
+    semaphore s{0};
+    int held = 0;
+    const auto holds = [](semaphore* sem, int* n) -> task<> {
+        const auto permit = co_await sem->acquire_scoped();
+        ++*n;
+    };
+    started a(manual, holds(&s, &held));
+    started b(manual, holds(&s, &held));
+    started c(manual, holds(&s, &held));
+    b.stop();
+    s.release();
+    drain(manual);
+    CHECK(held == 2); // one unit, one after the other
+    CHECK(b.was_cancelled());
+    CHECK(s.available() == 1);
+    CHECK(s.try_acquire());
+    started d(manual, holds(&s, &held));
+    s.release(); // granted, and not resumed
+    d.destroy();
+    CHECK(held == 2);
+    CHECK(s.available() == 1);
+    static_cast<void>(c);
 }

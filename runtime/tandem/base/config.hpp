@@ -15,6 +15,15 @@
 #define TANDEM_UNLIKELY(x) static_cast<bool>(x)
 #endif
 
+// Clang passes an object of such a class in a register although it has a destructor, and the function that it is passed to destroys it.
+// GCC cannot. So functions of the compiled library neither take nor return such an object by value: their callers may be built by the
+// other compiler.
+#if defined(__clang__)
+#define TANDEM_TRIVIAL_ABI [[clang::trivial_abi]]
+#else
+#define TANDEM_TRIVIAL_ABI
+#endif
+
 // TANDEM_TSAN, TANDEM_ASAN: 1 when this translation unit is instrumented, else 0. GCC says so with
 // a macro, Clang with a feature.
 #if defined(__has_feature)

@@ -1,4 +1,5 @@
 #include <tandem/combine/bulk.hpp>
+#include <tandem/task/waiting.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -8,10 +9,39 @@ namespace tandem {
 
 namespace {
 
-// A chunk shorter than this is not worth its claim and two clock reads; one much longer delays the end of the loop.
-constexpr auto short_chunk = std::chrono::microseconds(20);
-constexpr auto long_chunk = std::chrono::microseconds(100);
+using clock = std::chrono::steady_clock;
+
 constexpr auto time_slice = std::chrono::microseconds(500);
+
+/// How many items a participant claims at once, as long as nobody said so: from one item up, by how long the last ones took.
+class chunk_size {
+public:
+    [[nodiscard]] std::size_t of(std::size_t items_left, std::size_t participants) const noexcept
+    {
+        return std::max(shortest_, std::min(size_, items_left / (2 * participants) + 1));
+    }
+    void took(std::size_t items, clock::duration time) noexcept
+    {
+        const double ns = std::max(std::chrono::duration<double, std::nano>(time).count(), 1.0);
+        const double per_ns = static_cast<double>(items) / ns;
+        shortest_ = std::max<std::size_t>(1, static_cast<std::size_t>(per_ns * shortest_ns));
+        if (ns < short_ns)
+            size_ = items * std::clamp<std::size_t>(static_cast<std::size_t>(short_ns / ns), 2, most_growth);
+        else if (ns > long_ns)
+            size_ = std::max<std::size_t>(1, items / 2);
+    }
+
+private:
+    // One that takes less than this is not worth its claim and two clock reads; one that takes much longer delays the end of the loop.
+    static constexpr double short_ns = 20'000;
+    static constexpr double long_ns = 100'000;
+    // Not even for an even end.
+    static constexpr double shortest_ns = 500;
+    static constexpr std::size_t most_growth = 16; // at once: the next items may be dearer
+
+    std::size_t size_ = 1;
+    std::size_t shortest_ = 1;
+};
 
 } // namespace
 
@@ -25,6 +55,8 @@ struct bulk::helper final : job {
         else
             b->release();
     }
+    static detail::job_kind::description describe(const job&) noexcept { return {nullptr, "an item of a map"}; }
+    static inline const detail::job_kind kind{&take_part, &describe};
     bulk* owner = nullptr;
 };
 
@@ -61,21 +93,19 @@ void bulk::participate_later(scheduler& s)
 
 bool bulk::participate() noexcept
 {
-    using clock = std::chrono::steady_clock;
     worker* const w = this_worker();
-    const auto deadline = clock::now() + time_slice;
-    std::size_t size = chunk_ ? chunk_ : 1;
+    clock::time_point before = clock::now();
+    const clock::time_point deadline = before + time_slice;
+    chunk_size automatic;
     for (;;) {
-        if (!chunk_) {
-            const std::size_t seen = std::min(next_.load(std::memory_order_relaxed), count_);
-            size = std::clamp<std::size_t>(size, 1, (count_ - seen) / (2 * participants_) + 1);
-        }
+        std::size_t size = chunk_;
+        if (size == 0)
+            size = automatic.of(count_ - std::min(next_.load(std::memory_order_relaxed), count_), participants_);
         // relaxed: the index alone is claimed; results are published by remaining_
         const std::size_t begin = next_.fetch_add(size, std::memory_order_relaxed);
         if (begin >= count_)
             return false;
         const std::size_t end = std::min(begin + size, count_);
-        const auto before = clock::now();
         try {
             if (stop_.stop_requested())
                 throw operation_cancelled("map was asked to stop");
@@ -87,13 +117,9 @@ bool bulk::participate() noexcept
             fail(std::current_exception());
         }
         const auto after = clock::now();
-        if (!chunk_) {
-            const auto took = after - before;
-            if (took < short_chunk)
-                size *= 2;
-            else if (took > long_chunk)
-                size /= 2;
-        }
+        if (chunk_ == 0)
+            automatic.took(end - begin, after - before);
+        before = after;
         const bool more = end < count_; // looked up before these items are given back: after that the loop may be gone
         ended(end - begin);
         if (w && more && after >= deadline) {

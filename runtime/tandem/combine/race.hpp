@@ -73,9 +73,9 @@ template <detail::awaitable_range Range>
 namespace detail {
 
 /// Throws when no child decided the join, which is when all of them failed and one would have had to succeed.
-inline void require_winner(const join& j, std::size_t children)
+inline void require_winner(const join& j, const join_child* first, std::size_t children)
 {
-    if (j.decider() != children) {
+    if (j.decider(first) != children) {
         if (const std::exception_ptr* const error = j.error())
             report_superseded(*error); // of a child that failed before another succeeded
         return;
@@ -92,10 +92,10 @@ public:
     using pack_children<Tasks...>::pack_children;
     auto operator co_await() && noexcept { return join_awaiter<first_of_pack>(*this); }
 
-    auto result(const join& j)
+    auto result(const join& j, const join_child* first)
     {
-        require_winner(j, sizeof...(Tasks));
-        return take<0>(j.decider());
+        require_winner(j, first, sizeof...(Tasks));
+        return take<0>(j.decider(first));
     }
 
 private:
@@ -111,18 +111,18 @@ private:
     }
 };
 
-template <join_policy Policy, class Task>
-class [[nodiscard("co_await it, or co_spawn it")]] first_of_range : public range_children<Task> {
+template <join_policy Policy, class Tasks>
+class [[nodiscard("co_await it, or co_spawn it")]] first_of_range : public range_children<Tasks> {
 public:
     static constexpr join_policy policy = Policy;
-    using range_children<Task>::range_children;
+    using range_children<Tasks>::range_children;
     auto operator co_await() && noexcept { return join_awaiter<first_of_range>(*this); }
 
-    auto result(const join& j)
+    auto result(const join& j, const join_child* first)
     {
-        require_winner(j, this->tasks_.size());
-        using T = typename Task::value_type;
-        const std::size_t index = j.decider();
+        require_winner(j, first, this->tasks_.size());
+        using T = typename Tasks::value_type::value_type;
+        const std::size_t index = j.decider(first);
         if constexpr (std::is_void_v<T>) {
             task_access::take(this->tasks_[index]);
             return winner<void>{index};
@@ -138,7 +138,7 @@ auto first_of(const char* name, Range& range)
     auto tasks = tasks_of(range);
     if (tasks.empty())
         throw std::invalid_argument(std::string(name) + ": the range is empty, so nobody can win");
-    return first_of_range<Policy, typename decltype(tasks)::value_type>(std::move(tasks));
+    return first_of_range<Policy, decltype(tasks)>(std::move(tasks));
 }
 
 } // namespace detail

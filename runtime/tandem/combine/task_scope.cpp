@@ -1,8 +1,63 @@
 #include <tandem/base/errc.hpp>
 #include <tandem/combine/task_scope.hpp>
+#include <tandem/task/step_record.hpp>
+#include <tandem/task/waiting.hpp>
 #include <tandem/trace/observer.hpp>
 
 namespace tandem {
+
+struct task_scope::kinds {
+    static detail::completion_kind::description child_of_scope(const completion& c) noexcept
+    {
+        return {static_cast<const child&>(c).scope.parent_, "with_scope", 0, 0};
+    }
+    static detail::completion_kind::description body_of_scope(const completion& c) noexcept
+    {
+        return {static_cast<const detail::scope_wait&>(c).scope_->parent_, "with_scope", 0, 0};
+    }
+    static inline const detail::completion_kind child_kind{&child::ended, &child_of_scope};
+    static inline const detail::completion_kind body_kind{&detail::scope_wait::body_ended, &body_of_scope};
+};
+
+void task_scope::child::run(job* j) noexcept
+{
+    auto* const self = static_cast<child*>(j);
+    task_scope& s = self->scope;
+    if (!s.env_.stop.stop_requested()) {
+        std::coroutine_handle<> task;
+        try {
+            task = self->begin();
+        }
+        catch (...) {
+            s.child_failed(std::current_exception());
+        }
+        if (task) {
+            detail::now_runs(task);
+            tandem::resume(task);
+            return;
+        }
+    }
+    s.remove(*self);
+    tandem::resume(s.arrive());
+}
+
+std::coroutine_handle<> task_scope::child::ended(completion* c, const std::exception_ptr& error) noexcept
+{
+    auto* const self = static_cast<child*>(c);
+    task_scope& s = self->scope;
+    if (error)
+        s.child_failed(error);
+    s.remove(*self);
+    return s.arrive();
+}
+
+std::coroutine_handle<> detail::scope_wait::body_ended(completion* c, const std::exception_ptr& error) noexcept
+{
+    auto* const self = static_cast<scope_wait*>(c);
+    if (error)
+        self->scope_->failed(error);
+    return self->scope_->arrive();
+}
 
 void task_scope::start(child& c) noexcept
 {

@@ -2,6 +2,7 @@
 
 #include <tandem/sync/detail/spin_lock.hpp>
 #include <tandem/task/awaitable.hpp>
+#include <tandem/task/step_record.hpp>
 
 #include <atomic>
 #include <concepts>
@@ -18,6 +19,7 @@ namespace detail {
 
 template <class F>
 class scoped;
+class scope_wait;
 
 template <class X>
 concept scope_spawnable =
@@ -56,10 +58,17 @@ public:
 private:
     template <class F>
     friend class detail::scoped;
+    friend detail::scope_wait;
+
+    struct kinds;
 
     struct child : job, completion {
-        child(task_scope& s, job::function* run, completion::function* end) noexcept : job(run), completion(end), scope(s) {}
+        explicit child(task_scope& s) noexcept : job(&run), completion(&ended), scope(s) {}
         virtual ~child() = default;
+        /// Makes the task; gives what to resume.
+        virtual std::coroutine_handle<> begin() = 0;
+        static void run(job* j) noexcept;
+        static std::coroutine_handle<> ended(completion* c, const std::exception_ptr& error) noexcept;
         static void* operator new(std::size_t size) { return frame_allocate(size); }
         static void operator delete(void* p, std::size_t size) noexcept { frame_free(p, size); }
         task_scope& scope;
@@ -122,7 +131,7 @@ struct task_scope::child_of final : child {
     static constexpr bool is_function = !awaitable<X>;
 
     template <class Y>
-    child_of(task_scope& s, Y&& y) : child(s, &run, &ended), x(std::forward<Y>(y))
+    child_of(task_scope& s, Y&& y) : child(s), x(std::forward<Y>(y))
     {
     }
 
@@ -134,37 +143,10 @@ struct task_scope::child_of final : child {
             return as_task(std::move(y));
     }
 
-    static void run(job* j) noexcept
+    std::coroutine_handle<> begin() override
     {
-        auto* const self = static_cast<child_of*>(static_cast<child*>(j));
-        task_scope& s = self->scope;
-        if (!s.env_.stop.stop_requested()) {
-            try {
-                self->t.emplace(make_task(self->x));
-            }
-            catch (...) {
-                s.child_failed(std::current_exception());
-            }
-        }
-        if (self->t) {
-            tandem::resume(task_access::prepare(*self->t, s.env_, *self));
-            return;
-        }
-        s.remove(*self);
-        tandem::resume(s.arrive());
+        return detail::task_access::prepare(t.emplace(make_task(x)), this->scope.env_, *this);
     }
-
-    static std::coroutine_handle<> ended(completion* c, const std::exception_ptr& error) noexcept
-    {
-        auto* const self = static_cast<child_of*>(c);
-        task_scope& s = self->scope;
-        if (error)
-            s.child_failed(error);
-        s.remove(*self);
-        return s.arrive();
-    }
-
-    using task_access = detail::task_access;
 
     X x;
     std::optional<decltype(make_task(std::declval<X&>()))> t;
@@ -178,6 +160,19 @@ void task_scope::spawn(X&& x)
 
 namespace detail {
 
+/// The awaiter's part that is the same for all bodies.
+class scope_wait : protected completion {
+protected:
+    scope_wait() noexcept : completion(&body_ended) {}
+    ~scope_wait() = default;
+
+    std::optional<task_scope> scope_;
+
+private:
+    friend task_scope;
+    static std::coroutine_handle<> body_ended(completion* c, const std::exception_ptr& error) noexcept;
+};
+
 template <class Body>
 class [[nodiscard("co_await it, or co_spawn it")]] scoped {
     using body_task = task_for<std::invoke_result_t<Body&, task_scope&>>;
@@ -185,9 +180,9 @@ class [[nodiscard("co_await it, or co_spawn it")]] scoped {
 public:
     explicit scoped(Body&& b) : body_(std::move(b)) {}
 
-    class awaiter : completion {
+    class awaiter : scope_wait {
     public:
-        explicit awaiter(Body& b) noexcept : completion(&ended), body_(b) {}
+        explicit awaiter(Body& b) noexcept : body_(b) {}
         ~awaiter()
         {
             if (!waiting_)
@@ -208,7 +203,9 @@ public:
             task_scope& s = scope_.emplace(start{environment_of(h), h});
             task_.emplace(as_task(body_(s)));
             waiting_ = true;
-            return transfer(task_access::prepare(*task_, s.env_, *this));
+            const std::coroutine_handle<> body = task_access::prepare(*task_, s.env_, *this);
+            now_runs(body);
+            return transfer(body);
         }
 
         decltype(auto) await_resume()
@@ -220,16 +217,7 @@ public:
         }
 
     private:
-        static std::coroutine_handle<> ended(completion* c, const std::exception_ptr& error) noexcept
-        {
-            auto* const self = static_cast<awaiter*>(c);
-            if (error)
-                self->scope_->failed(error);
-            return self->scope_->arrive();
-        }
-
         Body& body_;
-        std::optional<task_scope> scope_;
         std::optional<body_task> task_;
         bool waiting_ = false;
     };

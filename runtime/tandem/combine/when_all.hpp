@@ -21,11 +21,11 @@ namespace detail {
 
 template <class... Tasks>
 class when_all_pack;
-template <class Task>
+template <class Tasks>
 class when_all_range;
 template <class... Tasks>
 class settled_pack;
-template <class Task>
+template <class Tasks>
 class settled_range;
 
 } // namespace detail
@@ -46,8 +46,8 @@ template <awaitable... A>
     return detail::when_all_pack<task_for<A>...>(as_task(std::move(a))...);
 }
 
-/// The same of a range of awaitables of one type, taken by value: a std::vector of the values in the range's order; void when the
-/// awaitables give void.
+/// The same of a range of awaitables of one type, taken by value: a std::vector of the values in the range's order, or a std::array of
+/// as many as there are in a std::array of tasks; void when the awaitables give void. Cost: one allocation for a vector's values.
 template <detail::awaitable_range Range>
     requires(!awaitable<Range>)
 [[nodiscard("co_await it, or co_spawn it")]] auto when_all(Range range);
@@ -80,6 +80,23 @@ outcome<T> take_outcome(task<T>& t)
     return o;
 }
 
+/// What `take` makes of each task, in the kind of container that the tasks are in.
+template <class Value, class Tasks, class Take>
+std::vector<Value> take_each(Tasks& tasks, Take take)
+{
+    std::vector<Value> values;
+    values.reserve(tasks.size());
+    for (auto& t : tasks)
+        values.emplace_back(take(t));
+    return values;
+}
+template <class Value, class Task, std::size_t N, class Take>
+std::array<Value, N> take_each(std::array<Task, N>& tasks, Take take)
+{
+    return [&]<std::size_t... I>(std::index_sequence<I...>) { return std::array<Value, N>{Value(take(tasks[I]))...}; }(
+               std::make_index_sequence<N>{});
+}
+
 template <class... Tasks>
 class [[nodiscard("co_await it, or co_spawn it")]] when_all_pack : public pack_children<Tasks...> {
 public:
@@ -90,7 +107,7 @@ public:
     auto result()
     {
         return std::apply(
-            [](auto&... t) { return std::tuple<nonvoid<typename Tasks::value_type>...>(take_value(t)...); }, this->tasks_);
+            [](auto&... t) { return std::tuple<nonvoid<typename Tasks::value_type>...>(take_unchecked(t)...); }, this->tasks_);
     }
 };
 
@@ -108,40 +125,31 @@ public:
     }
 };
 
-template <class Task>
-class [[nodiscard("co_await it, or co_spawn it")]] when_all_range : public range_children<Task> {
+template <class Tasks>
+class [[nodiscard("co_await it, or co_spawn it")]] when_all_range : public range_children<Tasks> {
 public:
     static constexpr join_policy policy = join_policy::first_error;
-    using range_children<Task>::range_children;
+    using range_children<Tasks>::range_children;
     auto operator co_await() && noexcept { return join_awaiter<when_all_range>(*this); }
 
     auto result()
     {
-        using T = typename Task::value_type;
-        if constexpr (!std::is_void_v<T>) {
-            std::vector<stored_result<T>> values;
-            values.reserve(this->tasks_.size());
-            for (Task& t : this->tasks_)
-                values.emplace_back(task_access::take(t));
-            return values;
-        }
+        using T = typename Tasks::value_type::value_type;
+        if constexpr (!std::is_void_v<T>)
+            return take_each<stored_result<T>>(this->tasks_, [](auto& t) -> T { return task_access::take_unchecked(t); });
     }
 };
 
-template <class Task>
-class [[nodiscard("co_await it, or co_spawn it")]] settled_range : public range_children<Task> {
+template <class Tasks>
+class [[nodiscard("co_await it, or co_spawn it")]] settled_range : public range_children<Tasks> {
 public:
     static constexpr join_policy policy = join_policy::none;
-    using range_children<Task>::range_children;
+    using range_children<Tasks>::range_children;
     auto operator co_await() && noexcept { return join_awaiter<settled_range>(*this); }
 
     auto result()
     {
-        std::vector<outcome<typename Task::value_type>> outcomes;
-        outcomes.reserve(this->tasks_.size());
-        for (Task& t : this->tasks_)
-            outcomes.push_back(take_outcome(t));
-        return outcomes;
+        return take_each<outcome<typename Tasks::value_type::value_type>>(this->tasks_, [](auto& t) { return take_outcome(t); });
     }
 };
 
@@ -152,7 +160,7 @@ template <detail::awaitable_range Range>
 auto when_all(Range range)
 {
     auto tasks = detail::tasks_of(range);
-    return detail::when_all_range<typename decltype(tasks)::value_type>(std::move(tasks));
+    return detail::when_all_range<decltype(tasks)>(std::move(tasks));
 }
 
 template <detail::awaitable_range Range>
@@ -160,7 +168,7 @@ template <detail::awaitable_range Range>
 auto when_all_settled(Range range)
 {
     auto tasks = detail::tasks_of(range);
-    return detail::settled_range<typename decltype(tasks)::value_type>(std::move(tasks));
+    return detail::settled_range<decltype(tasks)>(std::move(tasks));
 }
 
 } // namespace tandem

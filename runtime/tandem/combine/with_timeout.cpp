@@ -1,9 +1,18 @@
 #include <tandem/base/errc.hpp>
 #include <tandem/combine/with_timeout.hpp>
+#include <tandem/task/waiting.hpp>
 
 #include <cstdio>
 
 namespace tandem::detail {
+
+struct timeout_wait::kind {
+    static completion_kind::description waited_for_by(const completion& c) noexcept
+    {
+        return {static_cast<const timeout_wait&>(c).parent_, "with_timeout", 0, 0};
+    }
+    static inline const completion_kind known{&timeout_wait::child_ended, &waited_for_by};
+};
 
 void timeout_wait::begin(std::coroutine_handle<> parent, environment& parent_env) noexcept
 {

@@ -3,6 +3,7 @@
 #include <tandem/base/deadline.hpp>
 #include <tandem/base/errc.hpp>
 #include <tandem/task/awaitable.hpp>
+#include <tandem/task/step_record.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -64,12 +65,16 @@ protected:
     std::coroutine_handle<> start(task<T>& child, std::coroutine_handle<> parent, environment& parent_env) noexcept
     {
         begin(parent, parent_env);
-        return transfer(task_access::prepare(child, *env_, *this));
+        const std::coroutine_handle<> h = task_access::prepare(child, *env_, *this);
+        now_runs(h);
+        return transfer(h);
     }
     /// Throws timeout_error when `error`, what the child threw, comes of the time being over.
     void check(const std::exception_ptr& error) const;
 
 private:
+    struct kind;
+
     void begin(std::coroutine_handle<> parent, environment& parent_env) noexcept;
     static std::coroutine_handle<> child_ended(completion* c, const std::exception_ptr&) noexcept;
     static void time_is_over(job* j) noexcept;

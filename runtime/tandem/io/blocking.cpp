@@ -1,5 +1,6 @@
 #include <tandem/base/errc.hpp>
 #include <tandem/io/blocking.hpp>
+#include <tandem/task/waiting.hpp>
 
 #include <condition_variable>
 #include <mutex>
@@ -10,6 +11,14 @@
 namespace tandem {
 
 namespace detail {
+
+struct blocking_call::kind {
+    static job_kind::description describe(const job& j) noexcept
+    {
+        return {static_cast<const blocking_call&>(j).handle_, "a blocking call"};
+    }
+    static inline const job_kind known{&resume_task, &describe};
+};
 
 struct blocking_threads_state {
     explicit blocking_threads_state(const blocking_threads_options& o) : options(o) {}

@@ -38,6 +38,8 @@ private:
         blocking_call* self;
         void operator()() const noexcept;
     };
+    struct kind;
+
     static void resume_task(job* j) noexcept { tandem::resume(static_cast<blocking_call*>(j)->handle_); }
 
     blocking_threads_state& threads_;

@@ -3,6 +3,14 @@
 
 namespace tandem::detail {
 
+struct operation::kind {
+    static job_kind::description describe(const job& j) noexcept
+    {
+        return {static_cast<const operation&>(j).handle_, "an Asio operation"};
+    }
+    static inline const job_kind known{&resume_task, &describe};
+};
+
 void operation::hand_over(std::unique_ptr<pending> node, caller from)
 {
     lock();

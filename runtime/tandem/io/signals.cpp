@@ -24,14 +24,23 @@ task<int> wait_for(std::unique_ptr<asio::signal_set> set)
     co_return co_await std::move(wait);
 }
 
-} // namespace
-
-task<int> wait_signal(const asio::any_io_executor& ex, detail::signal_list signals) { return wait_for(make_set(ex, signals)); }
-
-task<int> wait_signal(detail::signal_list signals)
+task<int> wait_here(detail::signal_list signals)
 {
     const asio::any_io_executor ex = co_await this_task::executor();
-    co_return co_await wait_signal(ex, std::move(signals));
+    auto set = make_set(ex, signals);
+    co_return co_await wait_for(std::move(set));
+}
+
+} // namespace
+
+std::coroutine_handle<detail::task_promise<int>> detail::wait_signal_here(signal_list signals)
+{
+    return task_access::release(wait_here(std::move(signals)));
+}
+
+std::coroutine_handle<detail::task_promise<int>> detail::wait_signal_on(const asio::any_io_executor& ex, signal_list signals)
+{
+    return task_access::release(wait_for(make_set(ex, signals)));
 }
 
 } // namespace tandem

@@ -128,7 +128,7 @@ private:
 template <class Initiation, class InitArgs, class... Args>
 class [[nodiscard("the operation starts when you co_await it")]] asio_operation {
 public:
-    asio_operation(Initiation&& i, InitArgs&& a) : initiation_(std::move(i)), arguments_(std::move(a)) {}
+    asio_operation(Initiation i, InitArgs&& a) : initiation_(std::move(i)), arguments_(std::move(a)) {}
 
     struct awaiter {
         [[nodiscard]] static constexpr bool await_ready() noexcept { return false; }

@@ -2,6 +2,7 @@
 
 #include <tandem/base/unique_function.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -18,6 +19,9 @@ struct thread_pool_options {
     unique_function<void()> initializer = {};     ///< runs on every thread before it takes work; may run on several at once
     std::size_t queue_limit = 0;                  ///< calls from outside that may wait in the queue; 0: no limit
     unique_function<void(std::exception_ptr)> unhandled = {}; ///< takes errors nobody sees; default: a line on stderr. Any thread
+    /// What of user code keeps a worker for longer than this is reported, once: to observer::worker_stalled, or as a line on standard error.
+    /// 0: nothing is, and nothing is watched. Costs a thread, and some ten nanoseconds for each step of a task.
+    std::chrono::nanoseconds report_blocked_after{0};
 };
 
 struct map_options {

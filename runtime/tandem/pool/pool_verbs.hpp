@@ -1,17 +1,16 @@
 #pragma once
 
-#include <tandem/combine/map.hpp>
 #include <tandem/pool/args.hpp>
 #include <tandem/pool/async_result.hpp>
+#include <tandem/pool/bound_map.hpp>
+#include <tandem/pool/detail/token_launch.hpp>
 #include <tandem/pool/detail/work.hpp>
 #include <tandem/pool/imap.hpp>
 #include <tandem/pool/options.hpp>
 
-#include <asio/async_result.hpp>
-
 #include <concepts>
-#include <exception>
-#include <optional>
+#include <cstddef>
+#include <cstdint>
 #include <ranges>
 #include <stdexcept>
 #include <string>
@@ -21,96 +20,6 @@
 #include <vector>
 
 namespace tandem {
-
-namespace detail {
-
-/// The sequel that completes an Asio handler; defined in <tandem/io/completion_token.hpp>, which a program that passes completion
-/// tokens to a pool includes.
-template <class Handler>
-struct handler_sequel;
-
-template <class R>
-struct completion_signature {
-    using type = void(std::exception_ptr, R);
-};
-template <>
-struct completion_signature<void> {
-    using type = void(std::exception_ptr);
-};
-
-/// A function that takes a tuple, from one that takes its elements.
-template <class F>
-struct unpacking {
-    F f;
-    template <class Tuple>
-    decltype(auto) operator()(Tuple&& t)
-        requires requires { std::apply(f, std::forward<Tuple>(t)); }
-    {
-        return std::apply(f, std::forward<Tuple>(t));
-    }
-};
-
-template <class Range>
-constexpr void check_range() noexcept
-{
-    static_assert(std::ranges::input_range<Range>, "f comes first, and then the range, which must be one that can be read");
-    static_assert(std::ranges::viewable_range<Range>,
-        "the range must be a container, or a view; pass a view that cannot be copied by std::move");
-}
-template <class F, class Range>
-concept maps_over = std::ranges::input_range<Range> && map_function<F, std::ranges::range_reference_t<Range>>;
-/// Submits a call through `launcher` and completes an Asio completion token with what comes of it. The launcher is a value that keeps
-/// alive what it needs: a lazy token (deferred, use_task) calls it later.
-template <class Launcher, class Call, class Token>
-auto launch_with_token(Launcher launcher, const char* verb, Call&& call, Token&& token)
-{
-    using signature = typename completion_signature<call_value_t<std::decay_t<Call>>>::type;
-    static_assert(asio::completion_token_for<std::decay_t<Token>, signature>,
-        "the last argument must be a callback that takes the result, or an Asio completion token for void(std::exception_ptr, R)");
-    return asio::async_initiate<Token, signature>(
-        [](auto handler, Launcher l, const char* v, std::decay_t<Call> c) {
-            l.launch(v, std::move(c), handler_sequel<decltype(handler)>(std::move(handler), l));
-        },
-        token, std::move(launcher), verb, std::forward<Call>(call));
-}
-
-/// Launches on a pool.
-template <class Pool>
-struct pool_launcher {
-    template <class Call, class Sequel>
-    auto launch(const char* verb, Call&& c, Sequel&& s) const
-    {
-        return pool->launch(verb, std::forward<Call>(c), std::forward<Sequel>(s));
-    }
-    [[nodiscard]] context& run_context() const noexcept { return pool->run_context(); }
-    Pool* pool;
-};
-
-inline map_settings settings_of(map_options& o) noexcept
-{
-    return {.concurrency = o.concurrency, .chunk = o.chunk, .progress = o.progress ? &o.progress : nullptr};
-}
-
-/// A map that owns its items, as a call that gives a task.
-template <class F, class View>
-struct owned_map {
-    using raw_result = decltype(map_view(std::declval<View>(), std::declval<F>(), map_settings{}));
-    raw_result operator()()
-    {
-        // `options` stays where it is until the map has ended: it is part of the call.
-        return map_view(std::move(items), std::move(f), settings_of(options));
-    }
-
-    F f;
-    View items;
-    map_options options;
-};
-
-/// map_async copies the items and hands each to `f` as an lvalue of its own.
-template <class Range>
-using owned_items = std::ranges::owning_view<std::vector<std::ranges::range_value_t<Range>>>;
-
-} // namespace detail
 
 /// The verbs of Python's `Pool`, over a backend `Pool` that derives from this: the same for every kind of pool.
 ///

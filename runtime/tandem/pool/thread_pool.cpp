@@ -39,6 +39,9 @@ thread_pool_options checked(thread_pool_options o)
     if (o.threads == 0 || o.threads > 1024)
         throw std::invalid_argument(
             "thread_pool: threads must be between 1 and 1024, not " + std::to_string(static_cast<std::ptrdiff_t>(o.threads)));
+    if (o.report_blocked_after.count() < 0)
+        throw std::invalid_argument(
+            "thread_pool: report_blocked_after must be 0 or more, not " + std::to_string(o.report_blocked_after.count()) + " ns");
     if (o.name.empty())
         o.name = "pool";
     return o;
@@ -60,7 +63,8 @@ thread_pool_core::thread_pool_core(thread_pool_options o)
     : sched({.threads = o.threads,
           .name = o.name.c_str(),
           .initializer = std::move(o.initializer),
-          .unhandled = std::move(o.unhandled)})
+          .unhandled = std::move(o.unhandled),
+          .report_blocked_after = o.report_blocked_after})
     , has_initializer(sched.has_initializer())
     , gate_(o.queue_limit ? std::make_unique<gate>(o.queue_limit) : nullptr)
     , join_(std::make_unique<join_once>())

@@ -114,13 +114,14 @@ public:
 
     // For implementers: what the verbs stand on. -------------------------------------------------
 
+    using way_in = void (scheduler::*)(job&) noexcept;
     /// Submits a call and what follows it.
     template <class Call, class Sequel>
-    auto launch(const char* verb, Call&& c, Sequel&& s)
+    auto launch(const char* verb, Call&& c, Sequel&& s, way_in way = &scheduler::submit)
     {
         auto w = make_work(std::forward<Call>(c), std::forward<Sequel>(s));
         core_->admit(verb);
-        return submit(std::move(w));
+        return submit(std::move(w), way);
     }
     template <class Call, class Sequel>
     auto try_launch(const char* verb, Call&& c, Sequel&& s)
@@ -139,7 +140,7 @@ public:
                 check_open(verb);
                 return c();
             }
-        return launch(verb, std::move(c), detail::no_sequel{}).get();
+        return launch(verb, std::move(c), detail::no_sequel{}, &scheduler::submit_and_linger).get();
     }
     template <class F, class Range>
     auto run_map(const char* verb, F f, Range&& range, map_options options);
@@ -166,14 +167,14 @@ private:
             detail::pool_ticket{core_.get(), !core_->on_worker()}, core_->sched, core_->stop.get_token()));
     }
     template <class Work, class Deleter>
-    auto submit(std::unique_ptr<Work, Deleter>&& w) noexcept
+    auto submit(std::unique_ptr<Work, Deleter>&& w, way_in way = &scheduler::submit) noexcept
     {
         Work* const p = w.release();
         auto handle = make_async_result(static_cast<detail::result_state<typename Work::value_type>*>(p));
         if (observer* const o = current_observer())
             o->task_submitted(p);
         p->attach();
-        core_->sched.submit(*p);
+        (core_->sched.*way)(*p);
         return handle;
     }
 

@@ -140,6 +140,16 @@ T decode_block_of(decoder& from, std::size_t n)
     return v;
 }
 
+/// A block that has n elements, to where they belong.
+template <class E>
+void decode_block_to(decoder& from, E* place, std::size_t n)
+{
+    if (from.read_count(sizeof(E)) != n)
+        throw codec_error("decode: a worker gave another number of results than it got items");
+    from.align(alignof(E));
+    from.read(place, n * sizeof(E));
+}
+
 template <class T>
 T decode_block(decoder& from)
 {

@@ -1,15 +1,14 @@
+#include <tandem/base/readable_name.hpp>
 #include <tandem/process/exception_codec.hpp>
 
 #include <cxxabi.h>
 
 #include <any>
 #include <cstdint>
-#include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <future>
 #include <ios>
-#include <memory>
 #include <new>
 #include <optional>
 #include <stdexcept>
@@ -112,13 +111,6 @@ constexpr kind kinds[] = {
     {&typeid(std::filesystem::filesystem_error), &file_error},
 };
 
-std::string readable(const char* mangled)
-{
-    int status = 0;
-    const std::unique_ptr<char, void (*)(void*)> name(abi::__cxa_demangle(mangled, nullptr, nullptr, &status), &std::free);
-    return name ? name.get() : mangled;
-}
-
 /// `text` up to the part that the constructor will add again.
 std::string without(const std::string& text, const std::string& added)
 {
@@ -169,7 +161,7 @@ parts parts_of(const std::exception_ptr& e)
             p.text = without(p.text, code->message());
     }
     if (p.kind == 0)
-        p.type = type ? readable(type->name()) : "unknown";
+        p.type = type ? readable_name(type->name()) : "unknown";
     return p;
 }
 

@@ -230,7 +230,11 @@ struct remote_call<bound_call<F, Tuple>> {
             "this result cannot cross back from a worker process: pointers and views do not; give the type a cereal "
             "`serialize`, or specialise tandem::codec");
     }
-    static void encode(remote_task& t, bound_call<F, Tuple>& c) { encode_call(t.header, t.arguments, c.f, c.arguments); }
+    static void encode(remote_task& t, bound_call<F, Tuple>& c)
+    {
+        encode_call(t.header, t.arguments, c.f, c.arguments);
+        name_function<F>(t);
+    }
 };
 
 template <class View, class F>
@@ -240,9 +244,8 @@ struct remote_call<imap_call<View, F>> {
     static constexpr void check() noexcept { check_items<View, F>(); }
     static void encode(remote_task& t, imap_call<View, F>& c)
     {
-        t.header.thunk = &run_imap_chunk<View, F>;
+        set_function(t, &run_imap_chunk<View, F>, *c.f);
         t.header.count = c.items.size();
-        store_function(t.header, *c.f);
         encoder to;
         for (auto& i : c.items) {
             const sent_item<View>& item = i.give();

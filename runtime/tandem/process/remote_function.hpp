@@ -3,6 +3,7 @@
 
 #include <tandem/process/codec.hpp>
 #include <tandem/process/detail/frame.hpp>
+#include <tandem/process/detail/remote_task.hpp>
 #include <tandem/process/encoder.hpp>
 #include <tandem/process/worker_call.hpp>
 
@@ -15,6 +16,7 @@
 #include <string>
 #include <tuple>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 
 // Functions and their arguments: whether they can cross, and how.
@@ -45,6 +47,32 @@ void store_function(frame_header& h, const F& f) noexcept
     static_assert(std::is_trivially_copyable_v<F> && sizeof(F) <= sizeof h.function);
     if constexpr (!std::is_empty_v<F>)
         std::memcpy(h.function, &f, sizeof f);
+}
+
+/// The type that names a function in messages.
+template <class F>
+struct named_function {
+    using type = F;
+};
+template <class F>
+struct named_function<unpacking<F>> {
+    using type = F;
+};
+
+/// Says by name, for messages, what a task runs.
+template <class F>
+void name_function(remote_task& t) noexcept
+{
+    t.function = &typeid(typename named_function<F>::type);
+}
+
+/// What a task runs: in its frame for the worker, and by name.
+template <class F>
+void set_function(remote_task& t, void (*thunk)(worker_call&), const F& f) noexcept
+{
+    t.header.thunk = thunk;
+    store_function(t.header, f);
+    name_function<F>(t);
 }
 
 template <class F>

@@ -75,6 +75,13 @@ class remote_map {
     using R = map_value_t<F, std::ranges::range_reference_t<View>>;
     static constexpr bool gives_nothing = std::is_void_v<R>;
     using results = std::conditional_t<gives_nothing, void, typename chunk_results<R>::type>;
+    // Whether the results of a chunk are written where they belong, and need no vector of their own on the way.
+    static constexpr bool in_place = [] {
+        if constexpr (std::ranges::sized_range<View> && is_block<results>)
+            return std::is_default_constructible_v<typename results::value_type>;
+        else
+            return false;
+    }();
 
 public:
     remote_map(View v, F f, const char* verb, const map_options& o, supervisor& s)
@@ -95,19 +102,24 @@ public:
         std::size_t n = 2 * supervisor_.size();
         if (const std::size_t size = size_of_range(); size != 0 || std::ranges::sized_range<View>)
             n = std::min(n, size);
+        if constexpr (in_place)
+            together_.resize(size_of_range());
         std::vector<task<void>> lanes;
         for (std::size_t k = 0; k < n; ++k)
             lanes.push_back(lane());
         auto all = when_all(std::move(lanes));
         co_await std::move(all);
-        if constexpr (!gives_nothing) {
+        if constexpr (in_place) {
+            together_.resize(taken_);
+            co_return std::move(together_);
+        }
+        else if constexpr (!gives_nothing) {
             if (chunks_.size() == 1)
                 co_return std::move(chunks_.front());
-            results together;
-            together.reserve(taken_);
+            together_.reserve(taken_);
             for (auto& c : chunks_)
-                together.insert(together.end(), std::make_move_iterator(c.begin()), std::make_move_iterator(c.end()));
-            co_return together;
+                together_.insert(together_.end(), std::make_move_iterator(c.begin()), std::make_move_iterator(c.end()));
+            co_return std::move(together_);
         }
     }
 
@@ -141,6 +153,7 @@ private:
     task<void> lane()
     {
         const tandem::stop_token stop = co_await this_task::stop_token();
+        payload used; // of the chunk before
         try {
             while (!failed_.load(std::memory_order_relaxed)) {
                 if (stop.stop_requested())
@@ -148,11 +161,11 @@ private:
                 chunk c;
                 c.stop = stop;
                 c.failed = &failed_;
-                if (!claim(c))
+                if (!claim(c, std::move(used)))
                     break;
                 supervisor_.submit(c);
                 co_await c.done.uninterrupted(); // it refers to this frame; a stop reaches it while it waits for a worker
-                take(c);
+                used = take(c);
             }
         }
         catch (...) {
@@ -162,9 +175,10 @@ private:
     }
 
     /// Reads and encodes the next items; false at the end.
-    bool claim(chunk& c)
+    bool claim(chunk& c, payload&& used)
     {
         encoder to;
+        to.reuse(std::move(used));
         {
             const std::lock_guard lock(m_);
             if (std::exchange(over_, true)) // at its end, or it has thrown: not to be read again
@@ -177,13 +191,12 @@ private:
             c.first_item = taken_;
             c.items = k;
             taken_ += k;
-            if constexpr (!gives_nothing)
+            if constexpr (!gives_nothing && !in_place)
                 c.place = &chunks_.emplace_back();
         }
         c.verb = verb_;
-        c.header.thunk = &run_map_chunk<View, F>;
+        set_function(c, &run_map_chunk<View, F>, f_);
         c.header.count = c.items;
-        store_function(c.header, f_);
         c.arguments = std::move(to).finish();
         return true;
     }
@@ -192,8 +205,9 @@ private:
     std::size_t encode_items(encoder& to, std::size_t n)
     {
         using item = sent_item<View>;
-        if constexpr (sent_as_block<View> && std::ranges::contiguous_range<View> && std::ranges::sized_range<View>) {
+        if constexpr (std::ranges::sized_range<View>)
             n = std::min(n, size_of_range() - taken_);
+        if constexpr (sent_as_block<View> && std::ranges::contiguous_range<View> && std::ranges::sized_range<View>) {
             to.write(std::ranges::data(range_) + taken_, n * sizeof(item));
             return n;
         }
@@ -229,23 +243,27 @@ private:
         }
     }
 
-    void take(chunk& c)
+    /// Returns the arguments, which are done with.
+    payload take(chunk& c)
     {
         const std::uint64_t nanoseconds = c.outcome.nanoseconds;
-        outcome<results> o;
-        decode_outcome(o, std::move(c.outcome));
-        if constexpr (gives_nothing)
-            o.value();
-        else {
-            *c.place = std::move(o).value();
-            if (c.place->size() != c.items)
-                throw codec_error("decode: a worker gave another number of results than it got items");
-        }
+        if (c.outcome.error)
+            std::rethrow_exception(c.outcome.error);
+        decode_result(c.outcome.value, [&](decoder& from) {
+            if constexpr (in_place)
+                decode_block_to(from, together_.data() + c.first_item, c.items);
+            else if constexpr (!gives_nothing) {
+                *c.place = codec<results>::decode(from);
+                if (c.place->size() != c.items)
+                    throw codec_error("decode: a worker gave another number of results than it got items");
+            }
+        });
         const std::lock_guard lock(m_);
         sizer_.took(c.items, nanoseconds);
         done_ += c.items;
         if (progress_)
             (*progress_)(done_, std::max(size_of_range(), done_));
+        return std::move(c.arguments);
     }
 
     std::mutex m_;
@@ -259,7 +277,8 @@ private:
     bool over_ = false;
     std::size_t taken_ = 0;
     std::size_t done_ = 0;
-    std::deque<nonvoid_chunk<R>> chunks_; // keeps its elements where they are
+    nonvoid_chunk<R> together_{};
+    std::deque<nonvoid_chunk<R>> chunks_; // unless in place; keeps its elements where they are
     std::atomic<bool> failed_{false};
 };
 

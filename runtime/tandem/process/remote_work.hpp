@@ -15,6 +15,13 @@
 
 namespace tandem::detail {
 
+/// Calls `read` with a decoder of a result that came back, all of which it must read.
+template <class F>
+void decode_result(const payload& value, F read)
+{
+    decode_all(value, "the result could not be decoded", std::move(read));
+}
+
 /// A result that came back, or the error, into an outcome.
 template <class R>
 void decode_outcome(outcome<R>& into, remote_outcome&& o) noexcept
@@ -24,19 +31,12 @@ void decode_outcome(outcome<R>& into, remote_outcome&& o) noexcept
         return;
     }
     try {
-        try {
-            const payload_view bytes(o.value);
-            decoder from(bytes.data(), bytes.size());
+        decode_result(o.value, [&](decoder& from) {
             if constexpr (std::is_void_v<R>)
                 into.emplace();
             else
                 into.emplace(codec<R>::decode(from));
-            if (from.remaining() != 0)
-                throw codec_error("decode: there are more bytes than the value has");
-        }
-        catch (...) {
-            throw_codec_error("the result could not be decoded", std::current_exception());
-        }
+        });
     }
     catch (...) {
         into.set_error(std::current_exception());

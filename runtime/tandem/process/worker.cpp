@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <string>
 #include <utility>
@@ -46,6 +47,14 @@ void run(worker_call& c, frame_header& answer, payload& bytes)
     answer.in_memory = bytes.in_memory();
 }
 
+/// By itself glibc gives what is above 128 KiB back to the system after each call, and the next gets it anew, page by page. To free a
+/// large block once tells it that such blocks come and go: mallopt(3), on the dynamic threshold.
+void expect_large_blocks() noexcept
+{
+    void* volatile block = std::malloc(4 << 20); // volatile: or the compiler would leave both out
+    std::free(block);
+}
+
 } // namespace
 
 std::exception_ptr codec_error_from(const char* doing, const std::exception_ptr& why) noexcept
@@ -63,6 +72,7 @@ std::exception_ptr codec_error_from(const char* doing, const std::exception_ptr&
 
 void run_worker(int socket) noexcept
 {
+    expect_large_blocks();
     frame_receiver receiver;
     const auto pid = static_cast<std::uint64_t>(::getpid());
     for (;;) {

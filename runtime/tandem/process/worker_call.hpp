@@ -32,20 +32,27 @@ struct worker_call {
     std::rethrow_exception(codec_error_from(doing, why));
 }
 
-/// Calls `f` with a decoder of the arguments, all of which it must read.
+/// Calls `read` with a decoder of the bytes, all of which it must read; `failure` is how a codec_error begins.
 template <class F>
-void decode_arguments(worker_call& c, F f)
+void decode_all(const payload& p, const char* failure, F read)
 {
     try {
-        const payload_view bytes(c.arguments);
+        const payload_view bytes(p);
         decoder from(bytes.data(), bytes.size());
-        f(from);
+        read(from);
         if (from.remaining() != 0)
             throw codec_error("decode: there are more bytes than the value has");
     }
     catch (...) {
-        throw_codec_error("an argument could not be decoded", std::current_exception());
+        throw_codec_error(failure, std::current_exception());
     }
+}
+
+/// The same of the arguments, whose memory is then the answer's.
+template <class F>
+void decode_arguments(worker_call& c, F f)
+{
+    decode_all(c.arguments, "an argument could not be decoded", std::move(f));
     c.answer.reuse(std::move(c.arguments));
     c.arguments = {};
 }

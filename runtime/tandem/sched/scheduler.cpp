@@ -1,9 +1,8 @@
-// How work is found and who is woken; the threads and the accounting are in threads.cpp.
+// How work is found. How it gets in: submit.cpp; by way of Asio's handlers: handlers.cpp; the threads, and the accounting: threads.cpp.
 
+#include <tandem/base/spinning.hpp>
 #include <tandem/sched/detail/scheduler_state.hpp>
 #include <tandem/sched/scheduler.hpp>
-
-#include <asio/post.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -18,6 +17,8 @@ namespace {
 constexpr std::int64_t time_slice_ns = 500'000;
 // The clock is read every so many steps while they are short, and after every one while they are long.
 constexpr std::int32_t most_steps_between_reads = 64;
+// A handler of Asio's that forks does not look at a clock: after so many forks it becomes a pump.
+constexpr std::uint32_t handler_steps = 32;
 // Every so many tasks the shared queues come first, so that a worker that keeps feeding itself does not starve them. A prime, so
 // that it does not beat with a pattern in the work.
 constexpr std::uint32_t shared_first_every = 61;
@@ -25,8 +26,9 @@ constexpr std::uint32_t shared_first_every = 61;
 constexpr std::size_t injection_batch = 32;
 // How often an idle worker looks round before it retires: some ten microseconds.
 constexpr int spins_before_retiring = 200;
-// On every so many of them it lets whoever wants this processor have it: with fewer processors than threads that is the one it waits for.
-constexpr int spins_before_yielding = 16;
+// When somebody else had its processor meanwhile, for longer than this, the processors are busy, and it goes back to Asio, where I/O may
+// have come. Where others search as well it does so when anybody had it: two that search for one would take turns.
+constexpr std::int64_t long_yield_ns = 20'000;
 
 std::int64_t now_ns() noexcept
 {
@@ -35,86 +37,21 @@ std::int64_t now_ns() noexcept
 
 } // namespace
 
-// --- the way in --------------------------------------------------------------------------------
-
-void scheduler::submit(job& j) noexcept
-{
-    worker* const w = this_worker();
-    if (w && &w->owner() == this)
-        w->spawns.push(&j);
-    else
-        injected_.push(&j);
-    notify();
-}
-
-void scheduler::post(job& j) noexcept
-{
-    worker* const w = this_worker();
-    if (w && &w->owner() == this) {
-        w->spawns.push(&j);
-        notify(); // this thread is joined before the scheduler goes
-        return;
-    }
-    // The job may be the last that there is: it runs, and whoever waited for it destroys the pool, while we are still in notify().
-    // Relaxed: the push publishes the count together with the job, and so whoever is behind the job's end sees it.
-    visitors_.fetch_add(1, std::memory_order_relaxed);
-    injected_.push(&j);
-    notify();
-    visitors_.fetch_sub(1, std::memory_order_release); // all of the above is done; the last touch
-}
-
-void scheduler::resume_from_handler(job& j) noexcept
-{
-    worker* const w = this_worker();
-    if (!w || &w->owner() != this || impl_->has_substitutes.load(std::memory_order_relaxed)) {
-        // Once a pool has had more threads than it was asked for, only pumps run tasks: they are counted, and a pool of one thread
-        // stays as good as a lock.
-        post(j);
-        return;
-    }
-    j.execute();
-    if ((!w->forks.empty() || !w->spawns.empty()) && try_take_place())
-        pump(*w);
-}
-
-bool scheduler::start_timer(timer& t) noexcept { return impl_->timers.start(t, impl_->executor); }
-bool scheduler::stop_timer(timer& t) noexcept { return impl_->timers.stop(t); }
-
 // --- pumps -------------------------------------------------------------------------------------
 
-bool scheduler::try_take_place() noexcept
+bool scheduler::try_take_place(std::uint64_t place) noexcept
 {
     std::uint64_t s = state_.load(std::memory_order_relaxed);
     while (running(s) < threads_)
-        if (state_.compare_exchange_weak(s, s + one_running + one_searching, std::memory_order_seq_cst, std::memory_order_relaxed))
+        if (state_.compare_exchange_weak(s, s + place, std::memory_order_seq_cst, std::memory_order_relaxed))
             return true;
     return false;
 }
 
-void scheduler::wake_one() noexcept
-{
-    std::uint64_t s = state_.load(std::memory_order_relaxed);
-    while (searching(s) == 0 && running(s) < threads_)
-        if (state_.compare_exchange_weak(
-                s, s + one_running + one_searching, std::memory_order_seq_cst, std::memory_order_relaxed)) {
-            post_pump();
-            return;
-        }
-}
-
-void scheduler::post_pump() noexcept
-{
-    asio::post(impl_->pool, [this] {
-        worker* const w = this_worker();
-        if (w && &w->owner() == this)
-            pump(*w);
-        else
-            post_pump(); // a thread that the user attached to the Asio pool: it serves I/O, but is no worker
-    });
-}
-
 void worker::begin_slice() noexcept
 {
+    pumping_ = true;
+    tries_ = 0;
     last_read_ = now_ns();
     deadline_ = last_read_ + time_slice_ns;
     steps_left_ = steps_between_reads_;
@@ -122,6 +59,10 @@ void worker::begin_slice() noexcept
 
 bool worker::slice_over() noexcept
 {
+    if (!pumping_) {
+        steps_left_ = 0;
+        return ++tick_ % handler_steps == 0;
+    }
     const std::int64_t now = now_ns();
     const std::int64_t since = now - last_read_;
     if (since > time_slice_ns / 8)
@@ -130,15 +71,13 @@ bool worker::slice_over() noexcept
         steps_between_reads_ = std::min(steps_between_reads_ * 2, most_steps_between_reads);
     last_read_ = now;
     steps_left_ = steps_between_reads_;
-    return now >= deadline_ || !pumping_;
+    return now >= deadline_;
 }
 
-void scheduler::pump(worker& w) noexcept
+void scheduler::pump(worker& w, bool is_searching) noexcept
 {
-    // Entered with a place taken in state_: one running, one searching.
-    w.pumping_ = true;
+    // Entered with a place taken in state_: one running, and one searching unless there is work that nobody needs to be told of.
     w.begin_slice();
-    bool is_searching = true;
     for (;;) {
         job* j = find(w);
         if (!j) {
@@ -146,22 +85,21 @@ void scheduler::pump(worker& w) noexcept
                 state_.fetch_add(one_searching, std::memory_order_seq_cst);
                 is_searching = true;
             }
+            detail::spinning wait;
             for (int spin = 0; spin < spins_before_retiring && !j; ++spin) {
-                if (spin % spins_before_yielding == spins_before_yielding - 1)
-                    std::this_thread::yield();
-                else
-                    for (int k = 0; k < 8; ++k)
-                        detail::cpu_relax();
+                const std::int64_t away = wait.turn(8);
+                if (away > long_yield_ns ||
+                    (away > detail::spinning::to_somebody_ns && searching(state_.load(std::memory_order_relaxed)) > 1))
+                    spin = spins_before_retiring; // after one more look
                 j = find(w);
             }
             if (!j) {
-                w.pumping_ = false;
-                // The other half of notify()'s handshake: say that nobody searches any more, then look once more.
-                state_.fetch_sub(one_searching + one_running, std::memory_order_seq_cst);
-                detail::heavy_barrier();
-                if (!has_work() || !try_take_place())
+                w.end_pump();
+                // The other half of the pushers' handshake: say that nobody searches any more, then look once more.
+                if (!work_left(state_.fetch_sub(one_searching + one_running, std::memory_order_seq_cst)) || !try_take_place())
                     return;
-                w.pumping_ = true;
+                w.begin_slice();
+                w.steal_with_barrier();    // what was seen there may not be laid out
                 std::this_thread::yield(); // what is there may be half pushed, by a thread that waits for this processor
                 continue;
             }
@@ -171,21 +109,20 @@ void scheduler::pump(worker& w) noexcept
             // Pushers relied on us to look round. As the last who did so, see whether there is more than we can take; but only
             // where somebody is left to be woken. (Else it is for the next pump that retires to see it.)
             const std::uint64_t before = state_.fetch_sub(one_searching, std::memory_order_seq_cst);
-            if (searching(before) == 1 && running(before) < threads_) {
-                detail::heavy_barrier();
-                if (has_work())
-                    notify();
-            }
+            if (searching(before) == 1 && running(before) < threads_ && work_left(before))
+                wake_one_if_idle();
         }
-        j->execute();
+        w.tries_ = 0;
+        detail::execute_step(*j, w.record_);
         if (TANDEM_UNLIKELY(running(state_.load(std::memory_order_relaxed)) > threads_) && leave_surplus()) {
-            w.pumping_ = false; // what is left in its queues, the other pumps steal
+            w.end_pump(); // what is left in its queues, the other pumps steal
             return;
         }
         if (w.overdue()) {
             // Back to the end of Asio's queue, keeping the place; the reactor and whatever is ready come first.
-            w.pumping_ = false;
+            w.end_pump();
             state_.fetch_add(one_searching, std::memory_order_seq_cst);
+            impl_->others.serve_more(); // as long as there is more for this thread to do than I/O
             post_pump();
             return;
         }
@@ -206,11 +143,13 @@ job* scheduler::find(worker& w) noexcept
     if (TANDEM_UNLIKELY(++w.tick_ % shared_first_every == 0)) {
         // Behind what is there: on one thread jobs run in the order in which they were spawned, wherever they came from.
         if (injected_.pop(injection_batch, [&](job* j) { w.spawns.push(j); }) > 0)
-            notify();
+            w.notify();
         if (job* const j = w.spawns.take())
             return j;
     }
     if (job* const j = w.forks.pop())
+        return j;
+    if (job* const j = w.shared.take())
         return j;
     if (job* const j = w.spawns.take())
         return j;
@@ -229,12 +168,13 @@ job* scheduler::take_injected(worker& w) noexcept
             first = j;
     });
     if (n > 1)
-        notify(); // while a job was in our hands another worker may have had its last look, and gone idle
+        w.notify(); // while a job was in our hands another worker may have had its last look, and gone idle
     return first;
 }
 
 job* scheduler::steal(worker& w) noexcept
 {
+    const bool with_barrier = ++w.tries_ > worker::tries_before_barrier;
     const std::size_t n = impl_->worker_count.load(std::memory_order_acquire);
     w.random_ = w.random_ * 6364136223846793005u + 1442695040888963407u;
     std::size_t victim = static_cast<std::size_t>(w.random_ >> 33) % n;
@@ -242,22 +182,40 @@ job* scheduler::steal(worker& w) noexcept
         worker& v = *impl_->workers[victim].load(std::memory_order_acquire);
         if (&v == &w)
             continue;
-        if (job* const j = v.forks.steal())
+        if (job* const j = v.shared.take())
             return j;
         if (job* const j = v.spawns.take())
             return j;
+        if (with_barrier)
+            if (job* const j = v.forks.steal())
+                return j;
     }
     return nullptr;
 }
 
+/// Whether there is work that nobody may know of, for a pump that no longer searches; `before` is the state that it left.
+bool scheduler::work_left(std::uint64_t before) const noexcept
+{
+    // Threads that have a place in state_ push with a light barrier, and the heavy one is for them. It costs microseconds where they run,
+    // and so is left out when none was left but ours: who had one gave it up in state_, after its pushes, and who takes one there after us
+    // sees what we wrote. All others, threads from outside and handlers of Asio's, push with a full barrier, or by an exchange.
+    detail::full_barrier();
+    if (has_work())
+        return true;
+    if (running(before) <= 1)
+        return false;
+    detail::heavy_barrier();
+    return has_work();
+}
+
 bool scheduler::has_work() const noexcept
 {
-    if (!injected_.empty())
+    if (injected_.has_any())
         return true;
     const std::size_t n = impl_->worker_count.load(std::memory_order_acquire);
     for (std::size_t k = 0; k < n; ++k) {
         const worker& w = *impl_->workers[k].load(std::memory_order_acquire);
-        if (!w.forks.empty() || !w.spawns.empty())
+        if (w.has_jobs())
             return true;
     }
     return false;

@@ -5,6 +5,7 @@
 #include <tandem/trace/observer.hpp>
 
 #include <cstdio>
+#include <memory>
 #include <thread>
 #include <utility>
 
@@ -15,8 +16,6 @@
 namespace tandem {
 
 namespace {
-
-constinit thread_local worker* this_thread_worker = nullptr;
 
 struct hook_sink final : error_sink {
     explicit hook_sink(unique_function<void(std::exception_ptr)> h) noexcept : hook(std::move(h)) {}
@@ -57,10 +56,9 @@ void add_one(std::atomic<std::uint64_t>& own_counter) noexcept
 
 } // namespace
 
-worker* detail::this_worker_slow() noexcept { return this_thread_worker; }
-
 detail::scheduler_state::~scheduler_state()
 {
+    dog.reset();
     for (std::size_t k = 0; k < worker_count.load(); ++k)
         delete workers[k].load();
     sink->release();
@@ -74,13 +72,16 @@ scheduler::scheduler(options o)
     , impl_(new detail::scheduler_state(o.name, o.threads, std::move(o.initializer), new hook_sink(std::move(o.unhandled))))
 {
     detail::scheduler_state& i = *impl_;
+    i.watched = o.report_blocked_after.count() > 0;
     std::exception_ptr error;
     try {
         for (std::size_t k = 0; k < threads_; ++k) {
-            i.workers[k].store(new worker(*this, k), std::memory_order_relaxed);
+            i.workers[k].store(make_worker(k), std::memory_order_relaxed);
             i.worker_count.store(k + 1, std::memory_order_release);
             i.threads.emplace_back([this, k] { thread_main(k, false); });
         }
+        if (i.watched)
+            i.dog.emplace(i, o.report_blocked_after);
         i.started.wait();
         error = i.initializer_error; // the latch orders this after the threads' writes
     }
@@ -105,12 +106,21 @@ scheduler::~scheduler()
     delete impl_;
 }
 
+worker* scheduler::make_worker(std::size_t index)
+{
+    auto w = std::make_unique<worker>(*this, index);
+    if (impl_->watched)
+        w->record_ = &impl_->records.emplace_back(); // one worker at a time is made: in the constructor, or under the lock
+    return w.release();
+}
+
 void scheduler::thread_main(std::size_t index, bool substitute) noexcept
 {
     detail::scheduler_state& i = *impl_;
     worker& w = *i.workers[index].load(std::memory_order_acquire);
-    this_thread_worker = &w;
+    detail::this_thread().current_worker = &w;
     set_thread_host(&w);
+    detail::set_step_record(w.record_);
     name_this_thread(i.name.c_str(), index);
     try {
         if (i.initializer)
@@ -128,8 +138,9 @@ void scheduler::thread_main(std::size_t index, bool substitute) noexcept
     if (!substitute)
         i.started.arrive_and_wait();
     i.pool.attach();
-    this_thread_worker = nullptr;
+    detail::this_thread().current_worker = nullptr;
     set_thread_host(nullptr);
+    detail::set_step_record(nullptr);
 }
 
 void scheduler::stop_threads(bool abandon) noexcept
@@ -141,29 +152,33 @@ void scheduler::stop_threads(bool abandon) noexcept
             return;
     }
     i.timers.disarm();
+    i.others.end();
     if (abandon)
         i.pool.stop();
     i.pool.wait(); // takes back the work that the pool itself counts as; with no threads of its own it does not block
     for (std::thread& t : i.threads)
         t.join();
     // Jobs that no pump came to, since Asio was stopped: a helper of a map that ended without it has a share of the loop to give back.
-    if (worker* const w = i.workers[0].load(std::memory_order_acquire))
+    if (worker* const w = i.workers[0].load(std::memory_order_acquire)) {
+        w->steal_with_barrier();
         while (job* const j = find(*w))
             j->execute();
+    }
 }
 
 // --- workers that block ------------------------------------------------------------------------
 
 void worker::enter_blocking() noexcept
 {
+    if (record_)
+        record_->pause();
     if (observer* const o = current_observer())
         o->worker_blocked();
-    if (pumping_)
-        owner_->state_.fetch_sub(scheduler::one_running, std::memory_order_seq_cst); // its place, for whoever comes
+    const std::uint64_t before = pumping_ ? owner_->state_.fetch_sub(scheduler::one_running, std::memory_order_seq_cst) : 0;
     owner_->add_substitute_if_needed();
-    detail::heavy_barrier();
-    if (owner_->has_work())
-        owner_->notify();
+    owner_->impl_->others.serve_more();
+    if (owner_->work_left(before))
+        owner_->wake_one_if_idle(); // its place is for whoever comes
 }
 
 void worker::leave_blocking() noexcept
@@ -176,6 +191,8 @@ void worker::leave_blocking() noexcept
         // Without asking: the caller may hold a lock that the substitute's task wants. There is one more than asked for until the
         // substitute's pump ends its task or its time slice.
         owner_->state_.fetch_add(scheduler::one_running, std::memory_order_seq_cst);
+    if (record_)
+        record_->go_on();
 }
 
 void scheduler::add_substitute_if_needed() noexcept
@@ -188,7 +205,7 @@ void scheduler::add_substitute_if_needed() noexcept
         return;
     i.has_substitutes.store(true, std::memory_order_relaxed);
     try {
-        i.workers[index].store(new worker(*this, index), std::memory_order_release);
+        i.workers[index].store(make_worker(index), std::memory_order_release);
         i.worker_count.store(index + 1, std::memory_order_release);
         i.threads.emplace_back([this, index] { thread_main(index, true); });
     }

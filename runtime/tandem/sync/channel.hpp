@@ -1,12 +1,8 @@
 #pragma once
 
-#include <tandem/base/errc.hpp>
-#include <tandem/sync/detail/channel_buffer.hpp>
-#include <tandem/sync/detail/queued_waiter.hpp>
+#include <tandem/sync/detail/channel_core.hpp>
 
-#include <atomic>
 #include <cstddef>
-#include <exception>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -52,7 +48,7 @@ public:
     class receive_operation;
 
     /// Throws std::invalid_argument when so many would not fit in any memory, and std::bad_alloc when they do not in this one's.
-    explicit channel(std::size_t capacity) : buffer_(checked(capacity)) {}
+    explicit channel(std::size_t capacity) : core_(checked(capacity)) {}
     [[nodiscard]] static channel unbounded() { return channel(no_limit{}); }
     channel(const channel&) = delete;
     channel& operator=(const channel&) = delete;
@@ -61,7 +57,7 @@ public:
     /// whoever wants it back after a failure names the operation: `auto s = c.send(std::move(v));`, `co_await s;`, `s.value()`.
     [[nodiscard("co_await it")]] send_operation send(T value) noexcept(std::is_nothrow_move_constructible_v<T>);
     /// Sends if it need not wait; false when the channel is full or closed, and then `value` is as it was.
-    [[nodiscard]] bool try_send(T&& value) { return send_now(value) == result::done; }
+    [[nodiscard]] bool try_send(T&& value) { return core_.send_now(value) == core::result::done; }
     [[nodiscard]] bool try_send(const T& value)
         requires std::is_copy_constructible_v<T>
     {
@@ -75,28 +71,24 @@ public:
     [[nodiscard]] std::optional<T> try_receive()
     {
         std::optional<T> value;
-        static_cast<void>(receive_now(value));
+        static_cast<void>(core_.receive_now(value));
         return value;
     }
 
     /// Ends the channel. From the second time on it does nothing.
-    void close() noexcept;
-    [[nodiscard]] bool is_closed() const noexcept { return closed_.load(std::memory_order_acquire); }
+    void close() noexcept { core_.close(); }
+    [[nodiscard]] bool is_closed() const noexcept { return core_.is_closed(); }
 
     /// How many values are inside just now; those that wait with their senders do not count.
-    [[nodiscard]] std::size_t size() const noexcept { return buffer_.size(); }
+    [[nodiscard]] std::size_t size() const noexcept { return core_.values().size(); }
     /// The largest size_t when unbounded.
-    [[nodiscard]] std::size_t capacity() const noexcept { return buffer_.capacity(); }
+    [[nodiscard]] std::size_t capacity() const noexcept { return core_.values().capacity(); }
 
 private:
-    class sender;
-    class receiver;
-    class both_ends;
-    using buffer = detail::channel_buffer<T>;
-    enum class result : unsigned char { done, must_wait, closed };
+    using core = detail::channel_core<T>;
 
     struct no_limit {};
-    explicit channel(no_limit) : buffer_(buffer::unbounded) {}
+    explicit channel(no_limit) : core_(core::buffer::unbounded) {}
     static std::size_t checked(std::size_t capacity)
     {
         constexpr std::size_t most = static_cast<std::size_t>(-1) / 4 / sizeof(T);
@@ -105,309 +97,48 @@ private:
         return capacity;
     }
 
-    result send_now(T& value);
-    result send_at_both_ends(T& value);
-    result send_locked(T& value, detail::waiter_list& woken);
-    result receive_now(std::optional<T>& to);
-    result receive_at_both_ends(std::optional<T>& to);
-    result receive_locked(std::optional<T>& to, detail::waiter_list& woken);
-    void refill(detail::waiter_list& woken) noexcept;
-
-    // All below is written under the locks of both ends, so whoever holds one may read it. While receivers wait the channel is empty;
-    // while senders wait it is full; so never both.
-    buffer buffer_;
-    std::atomic<bool> closed_{false}; // atomic for those who hold none
-    detail::waiter_list senders_;
-    detail::waiter_list receivers_;
+    core core_;
 };
 
 // -----------------------------------------------------------------------------------------------
 
-/// The locks of both ends, always in this order.
-template <class T>
-class channel<T>::both_ends {
-public:
-    explicit both_ends(channel& c) noexcept : in_(c.buffer_.in_lock()), out_(c.buffer_.out_lock()) {}
-
-private:
-    detail::spin_guard in_;
-    detail::spin_guard out_;
-};
-
-template <class T>
-class channel<T>::sender final : public detail::queued_waiter {
-public:
-    sender(channel& c, T& v) noexcept : channel_(c), value_(v) {}
-    ~sender()
-    {
-        if (still_waiting())
-            static_cast<void>(abandon());
-    }
-
-    [[nodiscard]] bool await_ready()
-    {
-        const result r = channel_.send_now(value_);
-        refused_ = r == result::closed;
-        return r != result::must_wait;
-    }
-    void await_resume()
-    {
-        finish("a task was asked to stop while it waited to send to a channel");
-        if (TANDEM_UNLIKELY(error_ != nullptr))
-            std::rethrow_exception(std::move(error_));
-        if (TANDEM_UNLIKELY(refused_))
-            throw channel_closed("send");
-    }
-
-private:
-    friend channel;
-
-    bool enter() noexcept override
-    {
-        bool waits = false;
-        detail::waiter_list woken;
-        {
-            const both_ends lock(channel_);
-            try {
-                const result r = channel_.send_locked(value_, woken);
-                refused_ = r == result::closed;
-                if (r == result::must_wait)
-                    waits = join(channel_.senders_);
-                else
-                    grant();
-            }
-            catch (...) {
-                error_ = std::current_exception();
-                grant();
-            }
-        }
-        woken.resume_all();
-        return waits;
-    }
-    bool withdraw() noexcept override
-    {
-        const both_ends lock(channel_);
-        return take_out(channel_.senders_);
-    }
-
-    channel& channel_;
-    T& value_;                 // in the send_operation, which lives longer
-    std::exception_ptr error_; // what its move threw
-    bool refused_ = false;
-};
-
-template <class T>
-class channel<T>::receiver final : public detail::queued_waiter {
-public:
-    explicit receiver(channel& c) noexcept : channel_(c) {}
-    ~receiver()
-    {
-        if (still_waiting())
-            static_cast<void>(abandon());
-    }
-
-    [[nodiscard]] bool await_ready() { return channel_.receive_now(value_) != result::must_wait; }
-    std::optional<T> await_resume()
-    {
-        finish("a task was asked to stop while it waited to receive from a channel");
-        if (TANDEM_UNLIKELY(error_ != nullptr))
-            std::rethrow_exception(std::move(error_));
-        return std::move(value_);
-    }
-
-private:
-    friend channel;
-
-    bool enter() noexcept override
-    {
-        bool waits = false;
-        detail::waiter_list woken;
-        {
-            const both_ends lock(channel_);
-            try {
-                if (channel_.receive_locked(value_, woken) == result::must_wait)
-                    waits = join(channel_.receivers_);
-                else
-                    grant();
-            }
-            catch (...) {
-                error_ = std::current_exception();
-                grant();
-            }
-        }
-        woken.resume_all();
-        return waits;
-    }
-    bool withdraw() noexcept override
-    {
-        const both_ends lock(channel_);
-        return take_out(channel_.receivers_);
-    }
-
-    channel& channel_;
-    std::optional<T> value_;
-    std::exception_ptr error_;
-};
-
 template <class T>
 class [[nodiscard("co_await it")]] channel<T>::send_operation {
 public:
-    sender operator co_await() noexcept { return {channel_, value_}; }
+    typename core::sender operator co_await() noexcept { return {core_, value_}; }
     /// What was to be sent: still there when the send failed.
     [[nodiscard]] T& value() noexcept { return value_; }
 
 private:
     friend channel;
-    send_operation(channel& c, T&& v) noexcept(std::is_nothrow_move_constructible_v<T>) : channel_(c), value_(std::move(v)) {}
+    send_operation(core& c, T&& v) noexcept(std::is_nothrow_move_constructible_v<T>) : core_(c), value_(std::move(v)) {}
 
-    channel& channel_;
+    core& core_;
     T value_;
 };
 
 template <class T>
 class [[nodiscard("co_await it")]] channel<T>::receive_operation {
 public:
-    receiver operator co_await() const noexcept { return receiver(channel_); }
+    typename core::receiver operator co_await() const noexcept { return typename core::receiver(core_); }
 
 private:
     friend channel;
-    explicit receive_operation(channel& c) noexcept : channel_(c) {}
+    explicit receive_operation(core& c) noexcept : core_(c) {}
 
-    channel& channel_;
+    core& core_;
 };
 
 template <class T>
 auto channel<T>::send(T value) noexcept(std::is_nothrow_move_constructible_v<T>) -> send_operation
 {
-    return {*this, std::move(value)};
+    return {core_, std::move(value)};
 }
 
 template <class T>
 auto channel<T>::receive() noexcept -> receive_operation
 {
-    return receive_operation(*this);
-}
-
-template <class T>
-TANDEM_ALWAYS_INLINE auto channel<T>::send_now(T& value) -> result
-{
-    {
-        const detail::spin_guard lock(buffer_.in_lock());
-        if (TANDEM_LIKELY(receivers_.empty() && !closed_.load(std::memory_order_relaxed))) {
-            if (!buffer_.has_room())
-                return result::must_wait;
-            buffer_.put(std::move(value));
-            return result::done;
-        }
-    }
-    return send_at_both_ends(value);
-}
-
-template <class T>
-TANDEM_NOINLINE auto channel<T>::send_at_both_ends(T& value) -> result
-{
-    detail::waiter_list woken;
-    const result r = [&] {
-        const both_ends lock(*this);
-        return send_locked(value, woken);
-    }();
-    woken.resume_all();
-    return r;
-}
-
-template <class T>
-auto channel<T>::send_locked(T& value, detail::waiter_list& woken) -> result
-{
-    if (closed_.load(std::memory_order_relaxed))
-        return result::closed;
-    if (!receivers_.empty()) {
-        static_cast<receiver*>(receivers_.front())->value_.emplace(std::move(value));
-        receivers_.grant_first(woken);
-        return result::done;
-    }
-    if (!buffer_.has_room())
-        return result::must_wait;
-    buffer_.put(std::move(value));
-    return result::done;
-}
-
-template <class T>
-TANDEM_ALWAYS_INLINE auto channel<T>::receive_now(std::optional<T>& to) -> result
-{
-    {
-        const detail::spin_guard lock(buffer_.out_lock());
-        if (TANDEM_LIKELY(senders_.empty())) {
-            if (TANDEM_LIKELY(buffer_.has_value())) {
-                buffer_.take(to);
-                return result::done;
-            }
-            // If it is being closed just now, the last value may have come in since we looked: then the locks of both ends tell.
-            if (!closed_.load(std::memory_order_relaxed))
-                return result::must_wait;
-        }
-    }
-    return receive_at_both_ends(to);
-}
-
-template <class T>
-TANDEM_NOINLINE auto channel<T>::receive_at_both_ends(std::optional<T>& to) -> result
-{
-    detail::waiter_list woken;
-    const result r = [&] {
-        const both_ends lock(*this);
-        return receive_locked(to, woken);
-    }();
-    woken.resume_all();
-    return r;
-}
-
-template <class T>
-auto channel<T>::receive_locked(std::optional<T>& to, detail::waiter_list& woken) -> result
-{
-    if (buffer_.has_value()) {
-        buffer_.take(to);
-        refill(woken);
-        return result::done;
-    }
-    if (!senders_.empty()) { // of capacity 0: from hand to hand
-        to.emplace(std::move(static_cast<sender*>(senders_.front())->value_));
-        senders_.grant_first(woken);
-        return result::done;
-    }
-    return closed_.load(std::memory_order_relaxed) ? result::closed : result::must_wait;
-}
-
-// Lets in who waits, as far as there is room: it is full again, or nobody waits.
-template <class T>
-void channel<T>::refill(detail::waiter_list& woken) noexcept
-{
-    while (!senders_.empty() && buffer_.has_room()) {
-        auto& s = *static_cast<sender*>(senders_.front());
-        try {
-            buffer_.put(std::move(s.value_));
-        }
-        catch (...) {
-            s.error_ = std::current_exception(); // it is for the sender to know
-        }
-        senders_.grant_first(woken);
-    }
-}
-
-template <class T>
-void channel<T>::close() noexcept
-{
-    detail::waiter_list woken;
-    {
-        const both_ends lock(*this);
-        // Release: pairs with is_closed(). From the second time on nobody waits any more.
-        closed_.store(true, std::memory_order_release);
-        receivers_.grant_all(woken); // without a value
-        while (!senders_.empty()) {
-            static_cast<sender*>(senders_.front())->refused_ = true;
-            senders_.grant_first(woken);
-        }
-    }
-    woken.resume_all();
+    return receive_operation(core_);
 }
 
 } // namespace tandem

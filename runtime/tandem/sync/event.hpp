@@ -55,6 +55,8 @@ public:
     void await_resume() { finish("a task was asked to stop while it waited for an event"); }
 
 private:
+    [[nodiscard]] const char* waits_for() const noexcept override { return "event"; }
+
     event& event_;
 };
 

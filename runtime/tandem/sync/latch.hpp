@@ -64,6 +64,8 @@ public:
     void await_resume() { finish("a task was asked to stop while it waited for a latch"); }
 
 private:
+    [[nodiscard]] const char* waits_for() const noexcept override { return "latch"; }
+
     latch& latch_;
     std::ptrdiff_t n_;
     bool arrives_;

@@ -91,6 +91,8 @@ public:
     }
 
 private:
+    [[nodiscard]] const char* waits_for() const noexcept override { return "mutex"; }
+
     mutex& mutex_;
 };
 

@@ -1,19 +1,19 @@
+#include <tandem/base/spinning.hpp>
 #include <tandem/sync/one_shot_event.hpp>
 #include <tandem/task/blocking.hpp>
+#include <tandem/task/waiting.hpp>
 
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
-#include <thread>
 
 namespace tandem {
 
 namespace {
 
-// What is ready within this many looks costs no sleep: a few microseconds.
-constexpr int spins_before_sleeping = 100;
-// On every so many of them it gives its processor to whoever wants it: that may be the thread that is to set the event.
-constexpr int spins_before_yielding = 16;
+// What is ready within this many looks costs no sleep: some thirty microseconds, as long as it takes to wake a thread on a processor that
+// is asleep as well, and then to be woken by it.
+constexpr int spins_before_sleeping = 250;
 
 struct thread_waiter : one_shot_event::waiter {
     thread_waiter() noexcept : waiter(&wake) {}
@@ -33,14 +33,11 @@ struct thread_waiter : one_shot_event::waiter {
 
 bool spin(const one_shot_event& e) noexcept
 {
+    detail::spinning wait;
     for (int i = 0; i < spins_before_sleeping; ++i) {
         if (e.is_set())
             return true;
-        if (i % spins_before_yielding == spins_before_yielding - 1)
-            std::this_thread::yield();
-        else
-            for (int k = 0; k < 4; ++k)
-                detail::cpu_relax();
+        wait.turn(4);
     }
     return e.is_set();
 }
@@ -82,10 +79,26 @@ bool one_shot_event::wait_until(std::int64_t steady_ns) noexcept
     return true;
 }
 
+struct one_shot_event::awaiter::kind {
+    static detail::job_kind::description describe(const job& j) noexcept
+    {
+        return {static_cast<const awaiter&>(j).handle_, "a result"};
+    }
+    static inline const detail::job_kind known{&resume_task, &describe};
+};
+
+void one_shot_event::awaiter::end_wait() noexcept
+{
+    stop_callback_.reset(); // waits while it is just running
+    detail::has_waited(*this);
+    context_ = nullptr;
+}
+
 bool one_shot_event::awaiter::suspend(std::coroutine_handle<> h, environment& env) noexcept
 {
     handle_ = h;
     context_ = env.ctx;
+    detail::begins_to_wait(*env.ctx, *this);
     // First the way to be stopped, then the subscription: from then on another thread may resume the task and destroy this object,
     // so the subscription is the last touch. A stop that comes in between leaves cancel_mark in the slot.
     if (interruptible_)

@@ -81,6 +81,12 @@ public:
     {
     }
 
+    ~awaiter()
+    {
+        if (context_) // destroyed in its wait
+            end_wait();
+    }
+
     [[nodiscard]] bool await_ready() const noexcept { return event_.is_set(); }
 
     template <class Promise>
@@ -91,7 +97,8 @@ public:
 
     void await_resume()
     {
-        stop_callback_.reset(); // waits while it is just running
+        if (context_)
+            end_wait();
         if (cancelled_)
             throw operation_cancelled("a task was asked to stop while it waited for a result");
     }
@@ -102,7 +109,10 @@ private:
         void operator()() const noexcept { self->stop_requested(); }
     };
 
+    struct kind;
+
     bool suspend(std::coroutine_handle<> h, environment& env) noexcept;
+    void end_wait() noexcept;
     void stop_requested() noexcept;
     static void resume_task(job* j) noexcept { tandem::resume(static_cast<awaiter*>(j)->handle_); }
     static void on_set(waiter* w) noexcept
@@ -113,7 +123,7 @@ private:
 
     one_shot_event& event_;
     std::coroutine_handle<> handle_;
-    context* context_ = nullptr;
+    context* context_ = nullptr; // while it waits
     std::optional<stop_callback<on_stop>> stop_callback_;
     bool interruptible_;
     bool cancelled_ = false;

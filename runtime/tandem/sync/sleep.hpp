@@ -30,7 +30,8 @@ struct [[nodiscard("co_await it")]] yield_now {
 } // namespace detail
 
 /// `co_await sleep_for(d)`: suspends the task, not a thread, for at least `d` from the await on; throws operation_cancelled when the
-/// task is asked to stop first. Zero and less is as `yield`. Cost: no allocation; some hundred nanoseconds.
+/// task is asked to stop first. Zero and less is as `yield`. In a crowd, of more than 250,000 a second on a context, up to half a
+/// millisecond late, since they are woken together. Cost: no allocation; some hundred nanoseconds.
 template <class Rep, class Period>
 [[nodiscard("co_await it")]] auto sleep_for(std::chrono::duration<Rep, Period> d) noexcept
 {
@@ -61,7 +62,7 @@ public:
     ~sleep_awaiter()
     {
         if (still_waiting())
-            static_cast<void>(ctx->stop_timer(*this));
+            abandon();
     }
 
     [[nodiscard]] static constexpr bool await_ready() noexcept { return false; }
@@ -75,7 +76,10 @@ public:
     void await_resume();
 
 private:
+    struct kind;
+
     static void on_stop(stop_callback_base* hook) noexcept;
+    void abandon() noexcept;
     bool suspend(std::coroutine_handle<> h, environment& env) noexcept;
     static void resume_task(job* j) noexcept { tandem::resume(static_cast<sleep_awaiter*>(j)->handle_); }
 
@@ -84,6 +88,8 @@ private:
 };
 
 class detail::yield_awaiter : job {
+    struct kind;
+
 public:
     yield_awaiter() noexcept : job(&resume_task) {}
 

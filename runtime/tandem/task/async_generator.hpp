@@ -24,7 +24,7 @@ class async_generator_promise : public promise_base {
         static constexpr bool await_ready() noexcept { return false; }
         std::coroutine_handle<> await_suspend(std::coroutine_handle<async_generator_promise> h) const noexcept
         {
-            return transfer(h.promise().continuation_);
+            return transfer(h.promise().continuation());
         }
         void await_resume() const noexcept {}
     };
@@ -122,7 +122,7 @@ private:
         std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> consumer) const noexcept
         {
             promise_type& p = generator.promise();
-            p.continuation_ = consumer;
+            p.continue_with(consumer);
             p.env_ = &detail::environment_of(consumer);
             p.value_ = nullptr;
             return transfer(generator);

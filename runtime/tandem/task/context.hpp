@@ -76,14 +76,18 @@ public:
     /// The work-stealing scheduler, when this context is one.
     [[nodiscard]] scheduler* work_stealing() const noexcept { return scheduler_; }
 
+    /// Whether the waits of tasks on this context are to be noted, so that those which never end can be told: see task/waiting.hpp.
+    [[nodiscard]] bool logs_waits() const noexcept { return logs_waits_; }
+
 protected:
-    explicit context(scheduler* s = nullptr) noexcept : scheduler_(s) {}
+    explicit context(scheduler* s = nullptr, bool logs_waits = false) noexcept : scheduler_(s), logs_waits_(logs_waits) {}
     ~context() = default;
     void set_terminate_token(stop_token t) noexcept { terminate_ = t; }
 
 private:
     stop_token terminate_;
     scheduler* scheduler_;
+    const bool logs_waits_;
 };
 
 namespace detail {

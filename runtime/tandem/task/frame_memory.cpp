@@ -8,28 +8,33 @@
 
 namespace tandem {
 
+namespace detail {
+
+#if TANDEM_INLINE_THREAD_STATE
+// Named for the assembler, and in the part of a thread's block that lies at a fixed distance from the thread pointer.
+extern constinit thread_local thread_state this_thread_state __asm__("tandem_thread_state")
+    __attribute__((tls_model("initial-exec")));
+constinit thread_local thread_state this_thread_state{};
+#else
+constinit thread_local thread_state this_thread_state{};
+TANDEM_NOINLINE thread_state& this_thread() noexcept { return this_thread_state; }
+#endif
+
+} // namespace detail
+
 // Magazines and a depot, after Bonwick and Adams, "Magazines and Vmem" (USENIX 2001): each thread keeps two lists of up to a magazine's
 // worth of blocks per size class, and exchanges whole magazines with a shared depot. So a thread that only allocates and one that only
 // frees meet at a lock once per magazine, and what is kept is bounded.
 
 namespace {
 
-// A block of each class fills a chunk of glibc's malloc, which puts eight bytes before it.
-constexpr std::size_t granule = 32;
-constexpr std::size_t chunk_header = 8;
-constexpr std::size_t classes = 32; // up to 1016 bytes
+using detail::free_block;
+
 constexpr std::size_t magazine_bytes = 16 << 10;
 constexpr std::size_t most_in_depots =
     (64 << 20) / magazine_bytes; // magazines; what a flood of queued tasks needs comes from here again
 
-constexpr std::size_t class_of(std::size_t size) noexcept { return (size + chunk_header - 1) / granule; }
-constexpr std::size_t block_size(std::size_t k) noexcept { return (k + 1) * granule - chunk_header; }
-constexpr std::size_t magazine_blocks(std::size_t k) noexcept { return magazine_bytes / block_size(k); }
-
-struct free_block {
-    free_block* next;
-    free_block* next_magazine; // in the depot, on the first block of each
-};
+constexpr std::size_t magazine_blocks(std::size_t k) noexcept { return magazine_bytes / detail::frame_block_size(k); }
 
 void free_all(free_block* b) noexcept
 {
@@ -39,6 +44,18 @@ void free_all(free_block* b) noexcept
 
 // In all the depots together.
 constinit std::atomic<std::size_t> in_depots{0};
+
+// When there are ever more frames, glibc lets the heap of a thread other than the first grow by one page at a time, with a system call
+// each that stops the other threads of the process. A large block, given back at once, makes it grow by that; small enough to stay in the
+// heap, and not to be given back to the system.
+constexpr std::size_t growth = 96 << 10;
+constexpr unsigned blocks_between_growths = 64;
+
+void grow_heap()
+{
+    void* volatile block = ::operator new(growth); // volatile: or the compiler might leave both out
+    ::operator delete(block);
+}
 
 /// Full magazines of one class.
 class depot {
@@ -73,30 +90,16 @@ private:
     std::mutex m_;
     std::atomic<free_block*> first_{nullptr}; // written under the lock
 };
-constinit depot depots[classes];
-
-struct size_class {
-    free_block* active; // up to a magazine, in use
-    std::size_t room;   // for how many more in active; 0 as well before the first block comes, and once the thread exits
-    free_block* full;   // null, or a full magazine
-};
-
-// Plain data: no guard and no wrapper call on the hot path. Emptied by `reaper`, which exists only in threads that recycled something.
-struct cache {
-    size_class lists[classes];
-    bool reaper_armed;
-    bool thread_exiting;
-};
-constinit thread_local cache this_thread_cache{};
+constinit depot depots[detail::frame_classes];
 
 struct reaper {
     bool armed = false;
     ~reaper()
     {
-        cache& c = this_thread_cache;
-        c.thread_exiting = true;
-        for (std::size_t k = 0; k < classes; ++k) {
-            size_class& list = c.lists[k];
+        detail::thread_state& c = detail::this_thread();
+        c.exiting = true;
+        for (std::size_t k = 0; k < detail::frame_classes; ++k) {
+            detail::size_class& list = c.frames[k];
             free_all(std::exchange(list.active, nullptr));
             if (free_block* const full = std::exchange(list.full, nullptr))
                 depots[k].put(full);
@@ -106,38 +109,46 @@ struct reaper {
 };
 thread_local reaper this_thread_reaper;
 
-void arm_reaper(cache& c) noexcept
+void arm_reaper(detail::thread_state& c) noexcept
 {
     if (!std::exchange(c.reaper_armed, true))
         this_thread_reaper.armed = true; // the first touch registers its destructor for this thread
 }
 
-/// A block for a list that has none.
-TANDEM_NOINLINE void* refill(cache& c, std::size_t k)
+} // namespace
+
+void* detail::large_frame_allocate(std::size_t size) { return ::operator new(size); }
+void detail::large_frame_free(void* block) noexcept { ::operator delete(block); }
+
+TANDEM_NOINLINE void* detail::frame_refill(std::size_t k)
 {
-    size_class& list = c.lists[k];
-    if (TANDEM_ASAN || c.thread_exiting)
-        return ::operator new(block_size(k));
+    thread_state& c = this_thread();
+    size_class& list = c.frames[k];
+    if (TANDEM_ASAN || c.exiting)
+        return ::operator new(frame_block_size(k));
     free_block* magazine = std::exchange(list.full, nullptr);
     if (!magazine)
         magazine = depots[k].take();
-    if (!magazine)
-        return ::operator new(block_size(k));
+    if (!magazine) {
+        if (++c.fresh_blocks % blocks_between_growths == 0)
+            grow_heap();
+        return ::operator new(frame_block_size(k));
+    }
     arm_reaper(c);
     list.active = magazine->next;
     list.room = 1;
     return magazine;
 }
 
-/// Takes a block for which there is no room.
-TANDEM_NOINLINE void free_without_room(cache& c, void* block, std::size_t k) noexcept
+TANDEM_NOINLINE void detail::frame_overflow(void* block, std::size_t k) noexcept
 {
-    if (TANDEM_ASAN || c.thread_exiting) {
+    thread_state& c = this_thread();
+    if (TANDEM_ASAN || c.exiting) {
         ::operator delete(block);
         return;
     }
     arm_reaper(c);
-    size_class& list = c.lists[k];
+    size_class& list = c.frames[k];
     if (list.active) {
         if (list.full)
             depots[k].put(list.full);
@@ -145,38 +156,6 @@ TANDEM_NOINLINE void free_without_room(cache& c, void* block, std::size_t k) noe
     }
     list.active = ::new (block) free_block{nullptr, nullptr};
     list.room = magazine_blocks(k) - 1;
-}
-
-} // namespace
-
-void* frame_allocate(std::size_t size)
-{
-    const std::size_t k = class_of(size);
-    if (TANDEM_UNLIKELY(k >= classes))
-        return ::operator new(size);
-    size_class& list = this_thread_cache.lists[k];
-    if (free_block* const b = list.active; TANDEM_LIKELY(b)) {
-        list.active = b->next;
-        ++list.room;
-        return b;
-    }
-    return refill(this_thread_cache, k);
-}
-
-void frame_free(void* block, std::size_t size) noexcept
-{
-    const std::size_t k = class_of(size);
-    if (TANDEM_UNLIKELY(k >= classes)) {
-        ::operator delete(block);
-        return;
-    }
-    size_class& list = this_thread_cache.lists[k];
-    if (TANDEM_UNLIKELY(list.room == 0)) {
-        free_without_room(this_thread_cache, block, k);
-        return;
-    }
-    list.active = ::new (block) free_block{list.active, nullptr};
-    --list.room;
 }
 
 } // namespace tandem

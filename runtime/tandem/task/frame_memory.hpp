@@ -1,16 +1,84 @@
 #pragma once
 
+#include <tandem/base/config.hpp>
+#include <tandem/task/thread_state.hpp>
+
 #include <cstddef>
+#include <new>
 
 namespace tandem {
+
+namespace detail {
+
+// 32 classes for up to 1 KiB, and 12 for up to 4 KiB. A block of each fills a chunk of glibc's malloc, which puts eight bytes before it.
+inline constexpr std::size_t chunk_header = 8;
+inline constexpr std::size_t small_granule = 32;
+inline constexpr std::size_t small_classes = 32;
+inline constexpr std::size_t large_granule = 256;
+/// The class of blocks of `size` bytes; frame_classes or more: none.
+constexpr std::size_t frame_class(std::size_t size) noexcept
+{
+    const std::size_t last = size + chunk_header - 1; // the chunk's last byte
+    if (last < small_granule * small_classes)
+        return last / small_granule;
+    return last / large_granule + small_classes - small_granule * small_classes / large_granule;
+}
+constexpr std::size_t frame_block_size(std::size_t k) noexcept
+{
+    const std::size_t chunk =
+        k < small_classes ? (k + 1) * small_granule : (k + 1 - small_classes) * large_granule + small_granule * small_classes;
+    return chunk - chunk_header;
+}
+static_assert(frame_class(frame_block_size(31)) == 31 && frame_class(frame_block_size(31) + 1) == 32);
+static_assert(frame_class(frame_block_size(43)) == 43 && frame_block_size(43) == 4096 - chunk_header);
+
+/// Blocks of no class. (Out of line also because GCC, where it sees into these, takes the operators of a promise for mismatched.)
+[[nodiscard]] void* large_frame_allocate(std::size_t size);
+void large_frame_free(void* block) noexcept;
+/// A block for a list that has none.
+[[nodiscard]] void* frame_refill(std::size_t k);
+/// Takes a block for which there is no room.
+void frame_overflow(void* block, std::size_t k) noexcept;
+
+} // namespace detail
 
 /// Memory for coroutine frames and call states: recycled blocks by size class, per thread, above `operator new`.
 ///
 /// `frame_allocate` returns a block of at least `size` bytes aligned for any scalar; throws std::bad_alloc. `frame_free` takes it
-/// back on any thread, with the same size. Cost: a nanosecond or two when the thread has a block of that class. Each thread keeps up
+/// back on any thread, with the same size. Cost: a nanosecond when the thread has a block of that class. Each thread keeps up
 /// to 32 KiB per class and hands what is more on to the others; the process keeps up to 64 MiB between them and gives the rest back, so
-/// a producer that allocates for a consumer that frees does not make the consumer's lists grow. Under AddressSanitizer blocks are not recycled, so that a use after free is seen.
-[[nodiscard]] void* frame_allocate(std::size_t size);
-void frame_free(void* block, std::size_t size) noexcept;
+/// a producer that allocates for a consumer that frees does not make the consumer's lists grow. Under AddressSanitizer blocks are not
+/// recycled, so that a use after free is seen.
+[[nodiscard]] TANDEM_ALWAYS_INLINE void* frame_allocate(std::size_t size)
+{
+    const std::size_t k = detail::frame_class(size);
+    if (TANDEM_UNLIKELY(k >= detail::frame_classes))
+        return detail::large_frame_allocate(size);
+    detail::size_class& list = detail::this_thread().frames[k];
+    detail::free_block* const b = list.active;
+    if (TANDEM_UNLIKELY(!b))
+        return detail::frame_refill(k);
+    list.active = b->next;
+    ++list.room;
+    return b;
+}
+
+TANDEM_ALWAYS_INLINE void frame_free(void* block, std::size_t size) noexcept
+{
+    const std::size_t k = detail::frame_class(size);
+    if (TANDEM_UNLIKELY(k >= detail::frame_classes)) {
+        detail::large_frame_free(block);
+        return;
+    }
+    detail::size_class& list = detail::this_thread().frames[k];
+    if (TANDEM_UNLIKELY(list.room == 0)) {
+        detail::frame_overflow(block, k);
+        return;
+    }
+    --list.room;
+    auto* const b = ::new (block) detail::free_block;
+    b->next = list.active;
+    list.active = b;
+}
 
 } // namespace tandem

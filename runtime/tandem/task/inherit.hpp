@@ -2,6 +2,7 @@
 // What a task hands down to all that it awaits: its stop token, its name, and variables of the user's; and how to hand down others.
 
 #include <tandem/task/awaitable.hpp>
+#include <tandem/task/step_record.hpp>
 
 #include <coroutine>
 #include <memory>
@@ -163,7 +164,9 @@ public:
         std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> h) noexcept
         {
             owner_.change_.apply(env_, environment_of(h));
-            return transfer(task_access::prepare(owner_.task_, *env_, std::coroutine_handle<>(h)));
+            const std::coroutine_handle<> child = task_access::prepare(owner_.task_, *env_, std::coroutine_handle<>(h));
+            now_runs(child);
+            return transfer(child);
         }
         T await_resume()
         {

@@ -4,10 +4,12 @@
 #include <tandem/task/context.hpp>
 #include <tandem/task/frame_memory.hpp>
 #include <tandem/task/transfer.hpp>
+#include <tandem/trace/source_line.hpp>
 
 #include <concepts>
 #include <coroutine>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <new>
 #include <type_traits>
@@ -50,9 +52,10 @@ class promise_base {
         std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> h) const noexcept
         {
             promise_base& p = h.promise();
-            if (p.completion_)
-                return transfer(p.completion_->done_(p.completion_, p.error_));
-            return transfer(p.continuation_);
+            if (!p.notifies())
+                return transfer(p.continuation());
+            completion* const c = p.notified();
+            return transfer(c->done_(c, p.error_));
         }
         void await_resume() const noexcept {}
     };
@@ -61,64 +64,113 @@ public:
     static void* operator new(std::size_t size) { return frame_allocate(size); }
     static void operator delete(void* p, std::size_t size) noexcept { frame_free(p, size); }
 
-    static constexpr std::suspend_always initial_suspend() noexcept { return {}; }
+    std::suspend_always initial_suspend(const void* here = TANDEM_HERE) noexcept
+    {
+        stands_at_ = here;
+        return {};
+    }
     static constexpr final_awaiter final_suspend() noexcept { return {}; }
     void unhandled_exception() noexcept { error_ = std::current_exception(); }
 
     template <class A>
-    static constexpr A&& await_transform(A&& a) noexcept
+    constexpr A&& await_transform(A&& a, const void* here = TANDEM_HERE) noexcept
     {
         constexpr bool as_rvalue = plain_awaitable<std::remove_cvref_t<A>>;
         static_assert(plain_awaitable<A> || as_rvalue, "this cannot be awaited in a task");
         static_assert(
             plain_awaitable<A> || !as_rvalue, "this can be awaited once only, and so as an rvalue: co_await std::move(x)");
+        stands_at_ = here;
         return static_cast<A&&>(a);
     }
     template <adapted_awaitable A>
-    static auto await_transform(A&& a)
+    auto await_transform(A&& a, const void* here = TANDEM_HERE)
     {
+        stands_at_ = here;
         return awaitable_adaptor<std::remove_cvref_t<A>>::transform(static_cast<A&&>(a));
     }
 
-    std::coroutine_handle<> continuation_;
-    completion* completion_ = nullptr; // when set, takes the place of the continuation
+    void continue_with(std::coroutine_handle<> h) noexcept { next_ = reinterpret_cast<std::uintptr_t>(h.address()); }
+    void notify(completion& c) noexcept { next_ = reinterpret_cast<std::uintptr_t>(&c) + is_completion; }
+    /// Whether at the end somebody is notified, and no coroutine continued.
+    [[nodiscard]] bool notifies() const noexcept { return (next_ & is_completion) != 0; }
+    [[nodiscard]] completion* notified() const noexcept { return reinterpret_cast<completion*>(next_ - is_completion); }
+    [[nodiscard]] std::coroutine_handle<> continuation() const noexcept
+    {
+        return std::coroutine_handle<>::from_address(reinterpret_cast<void*>(next_));
+    }
+    /// The task behind `h`, which is one. Every promise lies at the same place in its frame, since none is aligned beyond it.
+    [[nodiscard]] static const promise_base& of(std::coroutine_handle<> h) noexcept
+    {
+        return std::coroutine_handle<promise_base>::from_address(h.address()).promise();
+    }
+
     environment* env_ = nullptr;
     std::exception_ptr error_;
+    const void* stands_at_; // a source_line: its last co_await, or where it begins
+
+private:
+    static constexpr std::uintptr_t is_completion = 1;
+
+    std::uintptr_t next_; // what ends it: a coroutine, or a completion and the mark. Set before it is started
 };
+
+/// Room for a coroutine's value, and whether it is there to be destroyed.
+template <class T>
+struct value_place {
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): the value comes later
+    value_place() noexcept {}
+    ~value_place()
+    {
+        if (has_value)
+            value.~T();
+    }
+    value_place(const value_place&) = delete;
+    value_place& operator=(const value_place&) = delete;
+
+    void filled() noexcept { has_value = true; }
+    union {
+        T value;
+    };
+    bool has_value = false;
+};
+template <class T>
+    requires std::is_trivially_destructible_v<T>
+struct value_place<T> {
+    value_place() noexcept {}
+    void filled() noexcept {}
+    union {
+        T value;
+    };
+};
+
+/// What a frame is aligned to, and so all in it.
+inline constexpr std::size_t frame_alignment = __STDCPP_DEFAULT_NEW_ALIGNMENT__;
 
 template <class T>
 class task_promise : public promise_base {
-public:
-    task_promise() noexcept {}
-    ~task_promise()
-    {
-        if constexpr (!std::is_trivially_destructible_v<T>)
-            if (has_value_)
-                value_.~T();
-    }
+    static_assert(alignof(T) <= frame_alignment, "task<T>: T is aligned beyond what a coroutine's frame is");
 
+public:
     task<T> get_return_object() noexcept;
 
     template <class U = T> // the default is for co_return {…}
         requires std::constructible_from<T, U>
     void return_value(U&& v) noexcept(std::is_nothrow_constructible_v<T, U>)
     {
-        ::new (static_cast<void*>(std::addressof(value_))) T(std::forward<U>(v));
-        has_value_ = true;
+        ::new (static_cast<void*>(std::addressof(place_.value))) T(std::forward<U>(v));
+        place_.filled();
     }
 
     T take()
     {
-        if (error_)
+        if (TANDEM_UNLIKELY(static_cast<bool>(error_)))
             std::rethrow_exception(std::move(error_));
-        return std::move(value_);
+        return take_unchecked();
     }
+    T take_unchecked() noexcept(std::is_nothrow_move_constructible_v<T>) { return std::move(place_.value); }
 
 private:
-    union {
-        T value_;
-    };
-    bool has_value_ = false;
+    value_place<T> place_;
 };
 
 template <class T>
@@ -128,10 +180,11 @@ public:
     void return_value(T& v) noexcept { value_ = std::addressof(v); }
     T& take()
     {
-        if (error_)
+        if (TANDEM_UNLIKELY(static_cast<bool>(error_)))
             std::rethrow_exception(std::move(error_));
         return *value_;
     }
+    T& take_unchecked() noexcept { return *value_; }
 
 private:
     T* value_ = nullptr;
@@ -161,6 +214,18 @@ environment& environment_of(std::coroutine_handle<Promise> h) noexcept
 
 struct task_access;
 
+/// The handle, loaded by an instruction of its own. Clang would move two tasks with one vector load, and as they were written just
+/// before, one by one, the processor could not forward the stores: a stall of some ten cycles, the dearest step of a fork.
+template <class Promise>
+TANDEM_ALWAYS_INLINE std::coroutine_handle<Promise> load_alone(const std::coroutine_handle<Promise>& h) noexcept
+{
+    void* p = h.address();
+#if defined(__GNUC__)
+    __asm__("" : "+r"(p));
+#endif
+    return std::coroutine_handle<Promise>::from_address(p);
+}
+
 } // namespace detail
 
 /// A coroutine that computes a `T`, lazily: nothing runs until it is awaited or spawned. `T` may be an object, a reference or void.
@@ -174,13 +239,13 @@ struct task_access;
 ///     tandem::task<int> twice(int n) { co_return 2 * n; }
 ///     tandem::task<int> sum() { co_return co_await twice(1) + co_await twice(2); }
 template <class T>
-class [[nodiscard("a task does nothing until you co_await it or co_spawn it")]] task {
+class [[nodiscard("a task does nothing until you co_await it or co_spawn it")]] TANDEM_TRIVIAL_ABI task {
 public:
     using promise_type = detail::task_promise<T>;
     using value_type = T;
 
     task() noexcept = default; ///< holds no coroutine
-    task(task&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
+    task(task&& other) noexcept : handle_(detail::load_alone(other.handle_)) { other.handle_ = nullptr; }
     task& operator=(task&& other) noexcept
     {
         task(std::move(other)).swap(*this);
@@ -213,7 +278,7 @@ private:
         template <class Promise>
         std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> parent) const noexcept
         {
-            child.promise().continuation_ = parent;
+            child.promise().continue_with(parent);
             child.promise().env_ = &detail::environment_of(parent);
             return transfer(child);
         }
@@ -250,7 +315,7 @@ struct task_access {
     {
         TANDEM_ASSERT(t.handle_ && !t.handle_.promise().env_, "a task is awaited once");
         t.handle_.promise().env_ = &env;
-        t.handle_.promise().completion_ = &c;
+        t.handle_.promise().notify(c);
         return t.handle_;
     }
     /// Makes `t` continue with `parent`, in an environment other than the parent's; returns the handle to resume.
@@ -259,14 +324,31 @@ struct task_access {
     {
         TANDEM_ASSERT(t.handle_ && !t.handle_.promise().env_, "a task is awaited once");
         t.handle_.promise().env_ = &env;
-        t.handle_.promise().continuation_ = parent;
+        t.handle_.promise().continue_with(parent);
         return t.handle_;
+    }
+    /// A task as it is passed between the library and a program that may be built by another compiler: see TANDEM_TRIVIAL_ABI.
+    template <class T>
+    static std::coroutine_handle<task_promise<T>> release(task<T> t) noexcept
+    {
+        return std::exchange(t.handle_, nullptr);
+    }
+    template <class T>
+    static task<T> adopt(std::coroutine_handle<task_promise<T>> h) noexcept
+    {
+        return task<T>(h);
     }
     /// Moves the value out of an ended task, or rethrows.
     template <class T>
     static T take(task<T>& t)
     {
         return t.handle_.promise().take();
+    }
+    /// The same of a task that is known not to have failed, and gives something.
+    template <class T>
+    static T take_unchecked(task<T>& t)
+    {
+        return t.handle_.promise().take_unchecked();
     }
     /// What an ended task threw, or null.
     template <class T>

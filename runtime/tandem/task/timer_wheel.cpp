@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <functional>
+#include <iterator>
 #include <utility>
 
 namespace tandem {
@@ -55,7 +56,9 @@ timer* timer_wheel::stop_any() noexcept
         if (size_ == 0)
             return nullptr;
         const place p = first_slot();
-        t = timer_of(slot_[p.level][p.slot]);
+        for (job* const first : slot_[p.level][p.slot])
+            if (first)
+                t = timer_of(first);
     }
     stop(*t);
     return t;
@@ -72,11 +75,12 @@ std::int64_t timer_wheel::next_look() const noexcept
     const place p = first_slot();
     std::int64_t first = never;
     int count = 0;
-    for (const timer* t = timer_of(slot_[p.level][p.slot]); t; t = timer_of(t->next_timer_), ++count) {
-        if (count == few)
-            return static_cast<std::int64_t>(start_of(p) << tick_bits);
-        first = std::min(first, t->deadline_ns);
-    }
+    for (job* const list : slot_[p.level][p.slot])
+        for (const timer* t = timer_of(list); t; t = timer_of(t->next_timer_), ++count) {
+            if (count == few)
+                return static_cast<std::int64_t>(start_of(p) << tick_bits);
+            first = std::min(first, t->deadline_ns);
+        }
     return first;
 }
 
@@ -84,10 +88,10 @@ std::int64_t timer_wheel::next_look() const noexcept
 // tick differs from the current one, in the slot of that digit. What differs at a lower level differs later, so the lowest is the first.
 timer_wheel::place timer_wheel::first_slot() const noexcept
 {
-    std::size_t level = 0;
-    while (occupied_[level] == 0)
-        ++level;
-    return {level, static_cast<std::size_t>(std::countr_zero(occupied_[level]))};
+    for (std::size_t level = 0;; ++level)
+        for (std::size_t word = 0; word < slots / 64; ++word)
+            if (const std::uint64_t bits = occupied_[level][word]; bits != 0)
+                return {level, word * 64 + static_cast<std::size_t>(std::countr_zero(bits))};
 }
 
 std::uint64_t timer_wheel::start_of(place p) const noexcept
@@ -106,14 +110,17 @@ void timer_wheel::insert(timer& t) noexcept
     }
     const auto level = static_cast<std::size_t>(std::bit_width(tick ^ tick_) - 1) / slot_bits;
     const std::size_t slot = (tick >> (level * slot_bits)) & (slots - 1);
-    job*& head = slot_[level][slot];
+    if (!(occupied_[level][slot / 64] & bit(slot))) {
+        occupied_[level][slot / 64] |= bit(slot);
+        std::fill(std::begin(slot_[level][slot]), std::end(slot_[level][slot]), nullptr);
+    }
+    job*& head = slot_[level][slot][dealt_++ % lists];
     t.in_heap_ = false;
     t.next_timer_ = head;
     t.back_ = &head;
     if (head)
         timer_of(head)->back_ = &t.next_timer_;
     head = &t;
-    occupied_[level] |= std::uint64_t{1} << slot;
 }
 
 void timer_wheel::remove(timer& t) noexcept
@@ -125,10 +132,19 @@ void timer_wheel::remove(timer& t) noexcept
     *t.back_ = t.next_timer_;
     if (t.next_timer_)
         timer_of(t.next_timer_)->back_ = t.back_;
-    else if (job** const first = &slot_[0][0]; !std::less<>{}(t.back_, first) && std::less<>{}(t.back_, first + levels * slots)) {
-        const auto k = static_cast<std::size_t>(t.back_ - first);
-        occupied_[k / slots] &= ~(std::uint64_t{1} << (k % slots));
-    }
+    else
+        clear_bit_if_empty(t.back_);
+}
+
+void timer_wheel::clear_bit_if_empty(job** list) noexcept
+{
+    job** const first = &slot_[0][0][0];
+    if (std::less<>{}(list, first) || !std::less<>{}(list, first + levels * slots * lists))
+        return; // not a list, but what a timer holds
+    const auto k = static_cast<std::size_t>(list - first) / lists;
+    const slot_lists& all = slot_[k / slots][k % slots];
+    if (std::none_of(std::begin(all), std::end(all), [](const job* j) { return j != nullptr; }))
+        occupied_[k / slots][k % slots / 64] &= ~bit(k % slots);
 }
 
 // Moves the current time on to the first occupied slot, and empties that into lower levels or the heap; false when it lies after `tick`,
@@ -141,12 +157,21 @@ bool timer_wheel::advance(std::uint64_t tick) noexcept
         const std::uint64_t start = start_of(p);
         if (start <= tick) {
             tick_ = start;
-            occupied_[p.level] &= ~(std::uint64_t{1} << p.slot);
-            timer* t = timer_of(std::exchange(slot_[p.level][p.slot], nullptr));
-            while (t) {
-                timer* const next = timer_of(t->next_timer_);
-                insert(*t);
-                t = next;
+            occupied_[p.level][p.slot / 64] &= ~bit(p.slot);
+            job* next[lists];
+            for (std::size_t k = 0; k < lists; ++k)
+                next[k] = slot_[p.level][p.slot][k];
+            for (bool more = true; more;) {
+                more = false;
+                for (job*& j : next) {
+                    if (!j)
+                        continue;
+                    timer* const t = timer_of(j);
+                    j = t->next_timer_;
+                    __builtin_prefetch(j); // while the other lists have their turn
+                    insert(*t);
+                    more = true;
+                }
             }
             return true;
         }

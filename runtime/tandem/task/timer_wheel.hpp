@@ -11,15 +11,16 @@ namespace tandem {
 /// Timers in order of their deadlines: intrusive, nothing is allocated. No thread safety: the owner has a lock.
 ///
 /// A hierarchical timing wheel (Varghese and Lauck, "Hashed and Hierarchical Timing Wheels", SOSP 1987), whose slots lie at absolute
-/// times, of 16 microseconds at the lowest level; and for the current one a pairing heap (Fredman, Sedgewick, Sleator and Tarjan,
+/// times, of 66 microseconds at the lowest level; and for the current one a pairing heap (Fredman, Sedgewick, Sleator and Tarjan,
 /// "The Pairing Heap", Algorithmica 1986), so that expiry is exact to the nanosecond. To start and to stop a timer costs O(1), and
-/// most timers are timeouts, which are stopped before they ever come to the heap. A timer that expires moves once per level, four times
-/// when it was set to half a minute, and then costs O(log n) in the timers of its slot. For implementers of contexts.
+/// most timers are timeouts, which are stopped before they ever come to the heap. A timer that expires moves once per level, twice
+/// when it was set to some seconds, and then costs O(log n) in the timers of its slot. For implementers of contexts.
 class timer_wheel {
 public:
     static constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
 
-    timer_wheel() noexcept = default;
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): 48 KiB of slots, for a loop that may never see a timer
+    timer_wheel() noexcept {}
     timer_wheel(const timer_wheel&) = delete;
     timer_wheel& operator=(const timer_wheel&) = delete;
 
@@ -38,16 +39,17 @@ public:
     [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
 
 private:
-    static constexpr int tick_bits = 14; // a tick is 16 microseconds: some ten timers, when a million sleep for a second
-    static constexpr int slot_bits = 6;
+    static constexpr int tick_bits = 16; // a tick is 66 microseconds: some sixty timers, when a million sleep for a second
+    static constexpr int slot_bits = 8;
     static constexpr std::size_t slots = std::size_t{1} << slot_bits;
-    static constexpr std::size_t levels = 9; // 14 + 9 * 6 bits: more than there are
+    static constexpr std::size_t levels = 6; // 16 + 6 * 8 bits: all that there are
 
     struct place {
         std::size_t level;
         std::size_t slot;
     };
 
+    static std::uint64_t bit(std::size_t slot) noexcept { return std::uint64_t{1} << (slot % 64); }
     [[nodiscard]] place first_slot() const noexcept;
     [[nodiscard]] std::uint64_t start_of(place p) const noexcept;
     void insert(timer& t) noexcept;
@@ -57,14 +59,19 @@ private:
     void push_heap(timer& t) noexcept;
     void remove_from_heap(timer& t) noexcept;
     static timer* timer_of(job* j) noexcept { return static_cast<timer*>(j); }
+    void clear_bit_if_empty(job** list) noexcept;
     static timer* meld(timer* a, timer* b) noexcept;
     static timer* meld_siblings(timer* first) noexcept;
     void make_root(timer* t) noexcept;
 
-    // Always timers; see timer::next_timer_.
-    job* slot_[levels][slots] = {};
-    std::uint64_t occupied_[levels] = {}; // a bit per slot
-    std::uint64_t tick_ = 0;              // what is due in it, or before, is in the heap
+    // A slot's timers are dealt out to several lists: of one list the next timer is known only when the last has come from memory.
+    static constexpr std::size_t lists = 4;
+    using slot_lists = job* [lists]; // always timers; see timer::next_timer_
+
+    slot_lists slot_[levels][slots]; // not set while a slot is empty
+    std::uint32_t dealt_ = 0;
+    std::uint64_t occupied_[levels][slots / 64] = {}; // a bit per slot
+    std::uint64_t tick_ = 0;                          // what is due in it, or before, is in the heap
     job* heap_ = nullptr;
     std::size_t size_ = 0;
 };

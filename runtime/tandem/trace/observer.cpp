@@ -1,6 +1,9 @@
 #include <tandem/base/errc.hpp>
 #include <tandem/trace/observer.hpp>
 
+#include <cstdio>
+#include <string>
+
 namespace tandem {
 
 namespace detail {
@@ -18,6 +21,19 @@ void report_superseded(const std::exception_ptr& error) noexcept
     if (observer* const o = current_observer())
         o->error_superseded(error);
 }
+
+void print(const blocked_worker& b) noexcept
+{
+    std::string by(b.task);
+    if (!by.empty())
+        by = "task \"" + by + "\"";
+    if (b.line)
+        by += (by.empty() ? "a task behind " : " behind ") + b.line.text();
+    if (!b.function.empty())
+        by += (by.empty() ? "a call of " : ", ") + std::string(b.function);
+    std::fprintf(stderr, "tandem: pool '%s': worker %zu has been blocked for %.3g s by %s\n", std::string(b.pool).c_str(), b.worker,
+        static_cast<double>(b.blocked_for.count()) / 1e9, by.empty() ? "a handler of Asio's" : by.c_str());
+}
 } // namespace detail
 
 observer::~observer() = default;
@@ -25,6 +41,7 @@ void observer::task_submitted(const void*) noexcept {}
 void observer::task_finished(const void*, const std::exception_ptr&) noexcept {}
 void observer::error_superseded(const std::exception_ptr&) noexcept {}
 void observer::worker_blocked() noexcept {}
+void observer::worker_stalled(const blocked_worker& b) noexcept { detail::print(b); }
 
 std::uint64_t superseded_errors() noexcept { return detail::superseded.load(std::memory_order_relaxed); }
 

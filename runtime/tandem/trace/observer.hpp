@@ -1,10 +1,25 @@
 #pragma once
 
+#include <tandem/trace/source_line.hpp>
+
 #include <atomic>
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <string_view>
 
 namespace tandem {
+
+/// A worker that user code keeps for longer than its pool's limit: `thread_pool_options::report_blocked_after`.
+struct blocked_worker {
+    std::string_view pool;                ///< its name
+    std::size_t worker;                   ///< the number of its thread, from 0
+    std::chrono::nanoseconds blocked_for; ///< at least
+    std::string_view task;                ///< the name that `named` gave to the task, its first 40 characters; or empty
+    source_line line;          ///< of the co_await behind which the task runs, or where it begins; none for a plain function
+    std::string_view function; ///< the type of a plain function; or empty
+};
 
 /// Receives what the runtime does, for metrics and tracing. Derive, override what you need, and install with `set_observer`.
 ///
@@ -27,6 +42,9 @@ public:
     virtual void error_superseded(const std::exception_ptr& error) noexcept;
     /// A worker is about to wait inside a blocking verb, and another thread takes its place.
     virtual void worker_blocked() noexcept;
+    /// A worker is kept by user code, and nobody takes its place. Once for each time. The default prints a line on standard error, as it is
+    /// done without an observer. `b` is for the call only.
+    virtual void worker_stalled(const blocked_worker& b) noexcept;
 };
 
 /// Installs `o` (not owned; null removes) and returns the one before. The caller keeps `o` alive until no pool can call it.
@@ -40,6 +58,7 @@ extern std::atomic<observer*> installed_observer;
 
 /// Counts `error`, and shows it to the observer, unless it is an operation_cancelled.
 void report_superseded(const std::exception_ptr& error) noexcept;
+void print(const blocked_worker& b) noexcept;
 } // namespace detail
 
 /// The installed observer, or null.

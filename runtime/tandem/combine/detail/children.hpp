@@ -2,9 +2,11 @@
 
 #include <tandem/combine/detail/join.hpp>
 #include <tandem/task/awaitable.hpp>
+#include <tandem/task/frame_memory.hpp>
 
 #include <array>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <tuple>
 #include <type_traits>
@@ -24,6 +26,7 @@ concept awaitable_range = requires(R& r) {
 template <class T>
 using nonvoid = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
 
+/// What an ended task gave; of one that failed, what it threw.
 template <class T>
 nonvoid<T> take_value(task<T>& t)
 {
@@ -35,12 +38,59 @@ nonvoid<T> take_value(task<T>& t)
         return task_access::take(t);
 }
 
+/// The same of one that is known not to have failed.
 template <class T>
-void prepare_child(join& j, join_child& c, task<T>& t) noexcept
+TANDEM_ALWAYS_INLINE nonvoid<T> take_unchecked(task<T>& t)
 {
-    c.owner = &j;
-    c.handle = task_access::prepare(t, j.env, c);
-    c.credit = 0;
+    if constexpr (std::is_void_v<T>)
+        return {};
+    else
+        return task_access::take_unchecked(t);
+}
+
+/// The nodes of n children, not yet made.
+template <std::size_t N>
+struct node_array {
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): each is made when the join starts
+    node_array() noexcept {}
+    join_child* allocate(std::size_t) noexcept { return nodes; }
+    join_child* data() noexcept { return nodes; }
+    union {
+        join_child nodes[N == 0 ? 1 : N];
+    };
+};
+
+/// The same, of a number that is known only then, in the memory of frames.
+class node_vector {
+public:
+    node_vector() noexcept = default;
+    ~node_vector()
+    {
+        if (nodes_)
+            frame_free(nodes_, size_ * sizeof(join_child));
+    }
+    node_vector(const node_vector&) = delete;
+    node_vector& operator=(const node_vector&) = delete;
+
+    join_child* allocate(std::size_t n)
+    {
+        nodes_ = static_cast<join_child*>(frame_allocate(n * sizeof(join_child)));
+        size_ = n;
+        return nodes_;
+    }
+    join_child* data() noexcept { return nodes_; }
+
+private:
+    join_child* nodes_ = nullptr;
+    std::size_t size_ = 0;
+};
+static_assert(std::is_trivially_destructible_v<join_child>);
+
+template <join_policy Policy, bool Ranges, class T>
+TANDEM_ALWAYS_INLINE void prepare_child(join& j, join_child* at, bool last, task<T>& t) noexcept
+{
+    std::construct_at(
+        at, j, last ? &join_child::last_ended<Policy> : &join_child::ended<Policy, Ranges>, task_access::prepare(t, j.env, *at));
 }
 
 /// The awaiter of them all: `Children` holds the tasks, says how many, prepares them, and makes the result.
@@ -50,36 +100,64 @@ public:
     explicit join_awaiter(Children& c) noexcept : children_(c) {}
     ~join_awaiter()
     {
-        if (waiting_)
+        if (TANDEM_UNLIKELY(waiting_)) {
             children_.destroy(); // the parent is destroyed in its wait; what they refer to goes after them
+            join_.~join();
+        }
     }
+    join_awaiter(const join_awaiter&) = delete;
+    join_awaiter& operator=(const join_awaiter&) = delete;
 
     [[nodiscard]] bool await_ready() const noexcept { return children_.size() == 0; }
 
     template <class Promise>
-    std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> parent)
+    TANDEM_ALWAYS_INLINE std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> parent)
     {
-        join& j = join_.emplace(environment_of(parent), Children::policy);
-        waiting_ = true; // before the start, which may be the last touch; after what can throw it would be too late
-        return j.start(children_.prepare(j, nodes_), children_.size(), parent);
+        return fork(environment_of(parent), parent);
     }
 
-    decltype(auto) await_resume()
+    TANDEM_ALWAYS_INLINE decltype(auto) await_resume()
     {
+        constexpr bool of_the_tasks = requires { children_.result(); }; // and not of how the join was decided
+        if constexpr (of_the_tasks)
+            if (children_.size() == 0)
+                return children_.result();
         waiting_ = false;
-        if constexpr (requires { children_.result(*join_); })
-            return children_.result(*join_);
-        else {
-            if (Children::policy == join_policy::first_error && join_)
-                if (const std::exception_ptr* const error = join_->error())
-                    std::rethrow_exception(*error);
+        const struct over {
+            join& j;
+            ~over() { j.~join(); }
+        } at_the_end{join_};
+        if constexpr (Children::policy == join_policy::first_error)
+            if (const std::exception_ptr* const error = join_.error(); TANDEM_UNLIKELY(error))
+                std::rethrow_exception(*error);
+        if constexpr (of_the_tasks)
             return children_.result();
-        }
+        else
+            return children_.result(join_, nodes_.data());
     }
 
 private:
+    // Out of the coroutine: compilers make better code of a plain function, and the coroutine saves fewer registers each time that it is
+    // entered.
+    TANDEM_NOINLINE std::coroutine_handle<> fork(const environment& env, std::coroutine_handle<> parent)
+    {
+        Children& children = children_;
+        const context* const ctx = env.ctx;
+        const std::size_t n = children.size();
+        join_child* const first = nodes_.allocate(n);
+        join& j = *std::construct_at(&join_, env, n, parent);
+        waiting_ = true; // before the start, which may be the last touch; after what can throw it would be too late
+        children.template prepare<Children::policy>(j, first);
+        if constexpr (Children::in_ranges)
+            return j.start_range(ctx, first, n);
+        else
+            return j.start(ctx, first, n);
+    }
+
     Children& children_;
-    std::optional<join> join_;
+    union {
+        join join_; // while waiting
+    };
     typename Children::nodes nodes_;
     bool waiting_ = false;
 };
@@ -87,17 +165,19 @@ private:
 template <class... Tasks>
 class pack_children {
 public:
-    using nodes = std::array<join_child, sizeof...(Tasks)>;
+    using nodes = node_array<sizeof...(Tasks)>;
+    static constexpr bool in_ranges = false;
 
     explicit pack_children(Tasks&&... t) noexcept : tasks_(std::move(t)...) {}
 
     static constexpr std::size_t size() noexcept { return sizeof...(Tasks); }
 
-    join_child* prepare(join& j, nodes& n) noexcept
+    template <join_policy Policy>
+    TANDEM_ALWAYS_INLINE void prepare(join& j, join_child* first) noexcept
     {
-        [&]<std::size_t... I>(std::index_sequence<I...>) { (prepare_child(j, n[I], std::get<I>(tasks_)), ...); }(
-            std::index_sequence_for<Tasks...>{});
-        return n.data();
+        [&]<std::size_t... I>(std::index_sequence<I...>) {
+            (prepare_child<Policy, in_ranges>(j, first + I, I + 1 == sizeof...(I), std::get<I>(tasks_)), ...);
+        }(std::index_sequence_for<Tasks...>{});
     }
 
     void destroy() noexcept { tasks_ = std::tuple<Tasks...>(); }
@@ -106,36 +186,55 @@ protected:
     std::tuple<Tasks...> tasks_;
 };
 
-template <class Task>
+template <class Tasks>
+struct nodes_for {
+    using type = node_vector;
+};
+template <class Task, std::size_t N>
+struct nodes_for<std::array<Task, N>> {
+    using type = node_array<N>;
+};
+
+/// `Tasks` is a std::vector or a std::array of tasks.
+template <class Tasks>
 class range_children {
 public:
-    using nodes = std::vector<join_child>;
+    using nodes = typename nodes_for<Tasks>::type;
+    using task_type = typename Tasks::value_type;
+    static constexpr bool in_ranges = std::is_same_v<nodes, node_vector>;
 
-    explicit range_children(std::vector<Task>&& t) noexcept : tasks_(std::move(t)) {}
+    explicit range_children(Tasks&& t) noexcept : tasks_(std::move(t)) {}
 
     [[nodiscard]] std::size_t size() const noexcept { return tasks_.size(); }
 
-    join_child* prepare(join& j, nodes& n)
+    template <join_policy Policy>
+    void prepare(join& j, join_child* first) noexcept
     {
-        n = nodes(tasks_.size());
         for (std::size_t i = 0; i < tasks_.size(); ++i)
-            prepare_child(j, n[i], tasks_[i]);
-        return n.data();
+            prepare_child<Policy, in_ranges>(j, first + i, i + 1 == tasks_.size(), tasks_[i]);
     }
 
-    void destroy() noexcept { tasks_.clear(); }
+    void destroy() noexcept { tasks_ = Tasks(); }
 
 protected:
-    std::vector<Task> tasks_;
+    Tasks tasks_;
 };
+
+/// What is taken as it is when it is of tasks.
+template <class Range>
+inline constexpr bool is_task_storage = false;
+template <class T>
+inline constexpr bool is_task_storage<std::vector<T>> = is_task<T>;
+template <class T, std::size_t N>
+inline constexpr bool is_task_storage<std::array<T, N>> = is_task<T>;
 
 template <class Range>
 auto tasks_of(Range& range)
 {
-    using A = std::remove_cvref_t<decltype(*range.begin())>;
-    if constexpr (std::is_same_v<Range, std::vector<A>> && is_task<A>)
+    if constexpr (is_task_storage<Range>)
         return std::move(range);
     else {
+        using A = std::remove_cvref_t<decltype(*range.begin())>;
         std::vector<task_for<A>> tasks;
         for (auto&& a : range)
             tasks.push_back(as_task(std::move(a)));

@@ -22,15 +22,25 @@ enum class join_policy : unsigned char {
 
 /// One child of a join: what is queued, and what learns that the child ended. The children of a join lie in one array.
 struct join_child final : job, completion {
-    join_child() noexcept : job(&run), completion(&ended) {}
+    /// `report` is `ended` or `last_ended` under the join's policy.
+    join_child(join& j, completion::function* report, std::coroutine_handle<> h) noexcept
+        : job(&run), completion(report), owner(&j), handle(h), credit(0)
+    {
+    }
 
     static void run(job* j) noexcept;
+    /// The same of one that stands for a range: itself and `credit - 1` siblings after it, none of which is queued yet.
+    static void run_range(job* j) noexcept;
+    [[nodiscard]] bool is_range() const noexcept { return execute_ == &run_range; }
+    /// For the children that have a next sibling; and for the last. `Ranges`: of a join whose children may stand for ranges.
+    template <join_policy Policy, bool Ranges>
     static std::coroutine_handle<> ended(completion* c, const std::exception_ptr& error) noexcept;
+    template <join_policy Policy>
+    static std::coroutine_handle<> last_ended(completion* c, const std::exception_ptr& error) noexcept;
 
-    // Set when the join starts.
-    join* owner;
-    std::coroutine_handle<> handle;
-    std::size_t credit; // siblings that ended before, inline, without being counted
+    join* const owner;
+    const std::coroutine_handle<> handle;
+    std::size_t credit; // siblings that ended before, inline, without being counted; of a range, how many it stands for
 };
 
 /// Runs several tasks and continues the parent when all have ended: fork and join.
@@ -38,76 +48,77 @@ struct join_child final : job, completion {
 /// All children but the first are queued on the forking worker, and the first runs at once, inline. When a child ends on that worker
 /// and its next sibling is still at the bottom of the worker's queue, nobody else has seen that sibling: it runs next, inline, and
 /// carries the credit for those that ended before it. Only when a sibling was stolen, or a child ends elsewhere, is the credit
-/// handed in at the shared counter. So a join of which nothing was stolen does no atomic read-modify-write but the queue's own.
+/// handed in at the shared counter. A join of which nothing was stolen does no atomic read-modify-write but the queue's own.
+///
+/// Where there are many children they are queued as ranges, each of which is halved when its turn comes: a thief takes half of what is left,
+/// not one by one, and the queue holds as many entries as the number has digits.
 class join {
 public:
-    join(environment& parent, join_policy p) noexcept : env(parent), policy_(p) {}
-
-    /// Starts `children[0..n)`, n > 0, each prepared with `env`; returns what to run next. `parent` continues when all have ended.
-    std::coroutine_handle<> start(join_child* children, std::size_t n, std::coroutine_handle<> parent) noexcept
+    /// Of n children, n > 0; `waiting` continues when all have ended.
+    TANDEM_ALWAYS_INLINE join(const environment& parent, std::size_t n, std::coroutine_handle<> waiting) noexcept
+        : env(parent), total_(n), parent_(waiting)
     {
-        children_ = children;
-        total_ = n;
-        parent_ = parent;
-        pending_.store(n, std::memory_order_relaxed); // published to thieves by the push
-        worker* const w = this_worker();
-        forker_ = w;
-        if (TANDEM_UNLIKELY(!w || env.ctx->work_stealing() != &w->owner() || w->overdue()))
-            return start_queued(w);
-        for (std::size_t k = n; --k > 0;)
-            w->forks.push(&children[k]);
-        if (n > 1)
-            w->owner().notify();
-        return transfer(children[0].handle);
     }
+
+    /// Starts the children, which are prepared with `env`; returns what to run next. The arguments are those of the constructor and the
+    /// parent's context, which need not be read back. Whatever is seldom is a call at the very end, so that the way through saves no
+    /// registers.
+    TANDEM_ALWAYS_INLINE std::coroutine_handle<> start(const context* ctx, join_child* first, std::size_t n) noexcept
+    {
+        worker* const w = this_worker();
+        if (TANDEM_UNLIKELY(!w || ctx != &w->owner()))
+            return start_elsewhere(first);
+        if (TANDEM_UNLIKELY(!w->count_step() || !w->forks.has_room(n - 1)))
+            return start_with_care(first);
+        for (std::size_t k = n; k > 1;)
+            w->forks.push_with_room(first + --k);
+        if (n > 1 && TANDEM_UNLIKELY(w->owner().needs_notify()))
+            return notify_and_start(first);
+        return transfer(first->handle);
+    }
+
+    /// The same for any number of children, as ranges.
+    std::coroutine_handle<> start_range(const context* ctx, join_child* first, std::size_t n) noexcept;
 
     // After the join.
     /// What the child threw that failed first, or null; not kept under join_policy::none and first_end.
     [[nodiscard]] const std::exception_ptr* error() const noexcept { return failed_.load(std::memory_order_relaxed); }
     /// The index of the child that decided the join, or the number of children when none did.
-    [[nodiscard]] std::size_t decider() const noexcept
+    [[nodiscard]] std::size_t decider(const join_child* first) const noexcept
     {
         const join_child* const c = decider_.load(std::memory_order_relaxed);
-        return c ? static_cast<std::size_t>(c - children_) : total_;
+        return c ? static_cast<std::size_t>(c - first) : total_;
     }
 
     environment env; // the children's
 
 private:
     friend join_child;
+    friend struct join_kinds;
 
-    std::coroutine_handle<> start_queued(worker* w) noexcept;
-    void child_failed(join_child* c, const std::exception_ptr& error) noexcept;
+    std::coroutine_handle<> start_elsewhere(join_child* first) noexcept;
+    std::coroutine_handle<> start_with_care(join_child* first) noexcept;
+    std::coroutine_handle<> notify_and_start(join_child* first) noexcept;
+    template <join_policy Policy>
+    std::coroutine_handle<> child_failed(join_child* c, const std::exception_ptr& error) noexcept;
     bool decide(join_child* c) noexcept;
     /// The join was decided before this child was started: there is no point in starting it.
     [[nodiscard]] bool pointless() const noexcept { return TANDEM_UNLIKELY(decider_.load(std::memory_order_relaxed) != nullptr); }
+    template <bool Ranges>
     std::coroutine_handle<> child_ended(join_child* c) noexcept;
+    std::coroutine_handle<> last_child_ended(join_child* c) noexcept;
+    std::coroutine_handle<> any_child_ended(join_child* c) noexcept;
+    std::coroutine_handle<> hand_in(std::size_t credit) noexcept;
+    std::coroutine_handle<> continue_contended(join_child* c) noexcept;
+    template <bool Ranges>
+    std::coroutine_handle<> continue_with(join_child* next, std::size_t credit) noexcept;
+    static void halve(worker& w, join_child* first, std::size_t n) noexcept;
 
-    // Set when the join starts.
-    join_child* children_;
-    std::size_t total_;
-    std::coroutine_handle<> parent_;
-    worker* forker_;
-    std::atomic<std::size_t> pending_{0};
+    const std::size_t total_;
+    const std::coroutine_handle<> parent_;
+    std::atomic<std::size_t> handed_in_{0}; // of the total; published to thieves by the push
     std::atomic<join_child*> decider_{nullptr};
     std::atomic<const std::exception_ptr*> failed_{nullptr}; // in the frame of the child
-    const join_policy policy_;
 };
-
-inline std::coroutine_handle<> join::child_ended(join_child* c) noexcept
-{
-    std::size_t credit = c->credit + 1;
-    if (forker_ && this_worker() == forker_)
-        for (join_child* next = c + 1; next != children_ + total_ && forker_->forks.pop_if(next); ++next, ++credit)
-            if (!pointless()) {
-                next->credit = credit;
-                return next->handle;
-            }
-    // With the credit of all, everything ran here, one after the other, and nobody else ever looked at the counter.
-    // acq_rel otherwise: the last to hand in sees what the children on other threads wrote, and they are done with this object.
-    if (credit == total_ || pending_.fetch_sub(credit, std::memory_order_acq_rel) == credit)
-        return parent_;
-    return std::noop_coroutine();
-}
 
 } // namespace tandem::detail

@@ -2,6 +2,7 @@
 
 #include <tandem/base/errc.hpp>
 #include <tandem/task/task.hpp>
+#include <tandem/task/waiting.hpp>
 
 #include <asio/any_io_executor.hpp>
 #include <asio/cancellation_signal.hpp>
@@ -31,6 +32,7 @@ public:
     operation() noexcept : job(&resume_task) {}
     operation(const operation&) = delete;
     operation& operator=(const operation&) = delete;
+    ~operation() { has_waited(*this); }
 
     /// Runs `initiate()` in the strand; false when the operation has completed by its end, so that there is nothing to wait for.
     template <class Initiate>
@@ -39,6 +41,7 @@ public:
         handle_ = h;
         context_ = env.ctx;
         token_ = env.stop.get_token();
+        begins_to_wait(*env.ctx, *this);
         runner_.store(this_thread(), std::memory_order_relaxed);
         stop_callback_.emplace(token_, on_stop{this}); // when stop was requested already, the emission waits in the strand
         try {
@@ -79,6 +82,7 @@ public:
     [[nodiscard]] bool stop_requested() const noexcept { return token_.stop_requested(); }
 
 private:
+    struct kind;
     struct on_stop {
         operation* self;
         void operator()() const noexcept

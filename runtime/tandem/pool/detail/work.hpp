@@ -3,6 +3,7 @@
 #include <tandem/pool/detail/applicable.hpp>
 #include <tandem/pool/detail/result_state.hpp>
 #include <tandem/task/awaitable.hpp>
+#include <tandem/task/step_record.hpp>
 #include <tandem/trace/observer.hpp>
 
 #include <asio/async_result.hpp>
@@ -127,9 +128,12 @@ private:
                 self->end();
                 return;
             }
-            tandem::resume(task_access::prepare(*self->task_, self->env, *self));
+            const std::coroutine_handle<> h = task_access::prepare(*self->task_, self->env, *self);
+            now_runs(h);
+            tandem::resume(h);
         }
         else {
+            now_calls(*self);
             capture(self->base::result, *self->call_);
             self->end();
         }

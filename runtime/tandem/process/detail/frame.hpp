@@ -49,7 +49,7 @@ public:
         reset,  ///< the other end is gone, and had not read all
         broken, ///< what came is no frame
     };
-    /// With `wait`, blocks until there is a frame or an end.
+    /// With `wait`, blocks until there is a frame or an end; the first 50 us awake.
     status receive(int socket, bool wait);
 
     [[nodiscard]] const frame_header& header() const noexcept { return header_; }

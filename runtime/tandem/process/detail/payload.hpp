@@ -23,8 +23,13 @@ public:
     explicit payload(std::string bytes) noexcept : bytes_(std::move(bytes)), size_(bytes_.size()) {}
     payload(unique_fd memory, std::size_t size) noexcept : memory_(std::move(memory)), size_(size) {}
 
-    /// Shared memory to use, if any is needed, before new is made: its pages are there already.
-    void reuse(payload&& other) noexcept { spare_ = std::move(other.memory_); }
+    /// Memory to use before new is made, whose pages are there already. For a payload that nothing was appended to yet.
+    void reuse(payload&& other) noexcept
+    {
+        spare_ = std::move(other.memory_);
+        bytes_ = std::move(other.bytes_);
+        bytes_.clear();
+    }
 
     void append(const void* p, std::size_t n);
     /// Pads with zeros to a multiple of `a`, a power of two.

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <exception>
 #include <string>
+#include <typeinfo>
 
 namespace tandem::detail {
 
@@ -30,15 +31,17 @@ public:
     /// It leaves the queue, for a worker or because it is cancelled. Once.
     virtual void begun() noexcept {}
 
-    /// In messages: "apply_async, call 12", "map, items 100 to 149".
+    /// In messages: "apply_async, call 12 of parse(std::string)", "map, items 100 to 149 of main::{lambda(int)#1}". A function that the
+    /// program does not export by name (-rdynamic) is named by its place in the program, as addr2line wants it.
     [[nodiscard]] std::string description() const;
 
     frame_header header;
     payload arguments;
     const char* verb = "";
-    std::uint64_t number = 0;   // which call of the pool; counted by the supervisor
-    std::size_t first_item = 0; // of a map
-    std::size_t items = 0;      // 0: no map
+    const std::type_info* function = nullptr; // the type of what is called
+    std::uint64_t number = 0;                 // which call of the pool; counted by the supervisor
+    std::size_t first_item = 0;               // of a map
+    std::size_t items = 0;                    // 0: no map
 
     // The supervisor's.
     remote_task* next = nullptr; // in its queue

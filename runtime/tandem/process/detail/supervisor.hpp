@@ -58,6 +58,7 @@ public:
 
 private:
     using clock = std::chrono::steady_clock;
+    static constexpr auto respawn_delay = std::chrono::milliseconds(100); // after a fork that failed
 
     enum class phase { none, starting, idle, busy };
 
@@ -86,6 +87,7 @@ private:
     using finished_list = std::vector<finished>;
 
     static void finish(finished_list& list) noexcept;
+    static std::exception_ptr terminated_error();
     void enqueue(remote_task& t, finished_list& done);
     [[nodiscard]] slot* find_idle(bool direct) noexcept;
     [[nodiscard]] bool begin(slot& s, remote_task& t, bool direct, finished_list& done);

@@ -18,6 +18,14 @@ inline constexpr std::memory_order dekker_load = TANDEM_TSAN ? std::memory_order
 
 void heavy_barrier() noexcept;
 
+/// Where both sides are seldom: this on both.
+inline void full_barrier() noexcept
+{
+#if !TANDEM_TSAN
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+#endif
+}
+
 /// Between the store and the load on the frequent side.
 TANDEM_ALWAYS_INLINE void light_barrier() noexcept
 {

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <tandem/base/config.hpp>
-#include <tandem/sched/detail/asymmetric.hpp>
 #include <tandem/task/job.hpp>
 
 #include <atomic>
@@ -22,18 +21,18 @@ public:
     void push(job* j) noexcept
     {
         next_of(j).store(nullptr, std::memory_order_relaxed);
-        // acq_rel: the predecessor's own store of null comes before our link; our job is published to our successor
-        job* const previous = tail_.exchange(j, std::memory_order_acq_rel);
-        // Until the next line the list is cut before `j`: consumers see it end there. The notification that follows a push comes
-        // after the link, so nothing is forgotten. (As seq_cst under TSan: the store of the pusher's Dekker handshake.)
-        next_of(previous).store(j, dekker_store);
+        // acq_rel: the predecessor's own store of null comes before our link; our job is published to our successor. seq_cst: the
+        // pusher's half of its handshake with a worker that goes idle, who looks at the tail.
+        job* const previous = tail_.exchange(j, std::memory_order_seq_cst);
+        // Until the next line the list is cut before `j`: consumers see it end there.
+        next_of(previous).store(j, std::memory_order_release);
     }
 
     /// Hands up to `limit` jobs, oldest first, to `take(job*)`; returns how many. Gives 0 also when another consumer is at it.
     template <class Take>
     std::size_t pop(std::size_t limit, Take take) noexcept
     {
-        if (empty() || locked_.exchange(true, std::memory_order_acquire)) // acquire: head_ as the last consumer left it
+        if (looks_empty() || locked_.exchange(true, std::memory_order_acquire)) // acquire: head_ as the last consumer left it
             return 0;
         std::size_t n = 0;
         while (n < limit) {
@@ -47,11 +46,10 @@ public:
         return n;
     }
 
-    /// A hint, but exact in this: after a completed push, and until a consumer comes, it is false.
-    [[nodiscard]] bool empty() const noexcept
+    /// Whether there is anything, if only half pushed yet: the idle side's half of the handshake. Costs the producers' cache line.
+    [[nodiscard]] bool has_any() const noexcept
     {
-        // The load of the idle side's Dekker handshake is that of the link.
-        return head_.load(dekker_load) == &stub_ && !next_of(&stub_).load(dekker_load);
+        return tail_.load(std::memory_order_seq_cst) != &stub_ || head_.load(std::memory_order_acquire) != &stub_;
     }
 
 private:
@@ -60,6 +58,11 @@ private:
     };
 
     static std::atomic_ref<job*> next_of(job* j) noexcept { return std::atomic_ref(j->next_); }
+
+    [[nodiscard]] bool looks_empty() const noexcept
+    {
+        return head_.load(std::memory_order_relaxed) == &stub_ && !next_of(&stub_).load(std::memory_order_relaxed);
+    }
 
     job* pop_one() noexcept
     {
@@ -83,7 +86,7 @@ private:
         set_head(next);
         return head;
     }
-    void set_head(job* j) noexcept { head_.store(j, dekker_store); }
+    void set_head(job* j) noexcept { head_.store(j, std::memory_order_release); }
 
     alignas(cache_line) std::atomic<job*> head_; // written under the lock
     std::atomic<bool> locked_{false};

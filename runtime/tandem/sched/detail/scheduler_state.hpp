@@ -1,7 +1,9 @@
 #pragma once
 
 #include <tandem/base/unique_function.hpp>
+#include <tandem/sched/detail/followers.hpp>
 #include <tandem/sched/detail/timer_service.hpp>
+#include <tandem/sched/detail/watchdog.hpp>
 #include <tandem/task/context.hpp>
 
 #include <asio/any_io_executor.hpp>
@@ -10,9 +12,11 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstddef>
+#include <deque>
 #include <exception>
 #include <latch>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -29,7 +33,11 @@ inline constexpr std::size_t most_workers = 2048;
 /// What a scheduler holds that its header need not show.
 struct scheduler_state {
     scheduler_state(const char* pool_name, std::size_t n_threads, unique_function<void()> init, error_sink* s)
-        : name(pool_name), initializer(std::move(init)), sink(s), started(static_cast<std::ptrdiff_t>(n_threads))
+        : name(pool_name)
+        , initializer(std::move(init))
+        , sink(s)
+        , others(*this, n_threads)
+        , started(static_cast<std::ptrdiff_t>(n_threads))
     {
         timers.stay_armed();
     }
@@ -48,6 +56,8 @@ struct scheduler_state {
     asio::any_io_executor executor{pool.get_executor()};
     timer_service& timers{asio::use_service<timer_service>(pool)};
 
+    followers others; // of its threads
+
     // Slots are added, never removed, and published by the count: readers index without a lock.
     std::vector<std::atomic<worker*>> workers{most_workers};
     std::atomic<std::size_t> worker_count{0};
@@ -59,6 +69,10 @@ struct scheduler_state {
     bool stopping = false;
     std::exception_ptr initializer_error;
     std::latch started;
+
+    std::deque<step_record> records; // added to as the workers are; empty without a watchdog
+    bool watched = false;
+    std::optional<watchdog> dog;
 
     std::mutex idle_m;
     std::condition_variable idle;

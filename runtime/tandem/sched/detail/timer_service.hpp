@@ -11,6 +11,10 @@
 #include <mutex>
 #include <optional>
 
+namespace tandem {
+class scheduler;
+}
+
 namespace tandem::detail {
 
 /// The timers of all tasks on one Asio context: a wheel, and one Asio timer that is set for when the wheel is to be looked at next.
@@ -33,6 +37,7 @@ public:
 
 private:
     void shutdown() noexcept override;
+    [[nodiscard]] std::unique_lock<std::mutex> locked() noexcept;
     void arm() noexcept;
     void disarm_locked() noexcept;
     void look() noexcept;
@@ -41,7 +46,9 @@ private:
     timer_wheel wheel_;
     std::optional<asio::steady_timer> timer_;
     std::int64_t armed_for_ = timer_wheel::never;
-    bool stays_armed_ = false; // set before the first start
+    std::int64_t not_before_ = 0;   // the next look
+    scheduler* unshared_ = nullptr; // whose tasks the last look resumed without waking anybody, since this one was to come soon
+    bool stays_armed_ = false;      // set before the first start
     bool down_ = false;
 };
 

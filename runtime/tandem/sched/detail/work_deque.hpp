@@ -23,18 +23,43 @@ public:
         const std::int64_t b = bottom_.load(std::memory_order_relaxed) - 1;
         if (b < top_.load(std::memory_order_relaxed)) // top only grows: nothing here, whatever the thieves do
             return nullptr;
-        return pop_at(b);
+        return begin_take() || finish_take() ? own(b) : nullptr;
     }
 
-    /// Owner only: takes the newest job if it is `expected`; false when it is another one, or was stolen.
-    bool pop_if(job* expected) noexcept
+    /// Owner only: whether `j` is what it pushed last, or what is left below that; it may have been stolen.
+    [[nodiscard]] bool is_newest(const job* j) const noexcept
+    {
+        // A slot below bottom holds what this owner put there last, stolen or not: reading it needs no order.
+        return own(bottom_.load(std::memory_order_relaxed) - 1) == j;
+    }
+
+    // The newest job is taken in two steps, so that the second can be kept out of a hot path: `begin_take`, and if that is not yet
+    // enough, `finish_take`.
+    /// Owner only: true when the newest job is the owner's.
+    TANDEM_ALWAYS_INLINE bool begin_take() noexcept
     {
         const std::int64_t b = bottom_.load(std::memory_order_relaxed) - 1;
-        // A slot below bottom holds what this owner put there last, stolen or not: reading it needs no order.
-        if (b < top_.load(std::memory_order_relaxed) || array_.load(std::memory_order_relaxed)->get(b) != expected)
-            return false;
-        return pop_at(b) != nullptr;
+        // Announce the intent to take slot b, then look for thieves. A thief reads top, makes everybody drain their store buffers,
+        // and then reads bottom. So either it sees our store and keeps off slot b, or its barrier came before our store, and then
+        // our load of top, later still, sees at least the top that the thief saw: b == top, and the exchange in finish_take decides.
+        bottom_.store(b, dekker_store);
+        light_barrier();
+        return TANDEM_LIKELY(top_.load(dekker_load) < b);
     }
+    /// Owner only: after `begin_take` gave false, whether it is the owner's all the same.
+    TANDEM_NOINLINE bool finish_take() noexcept
+    {
+        const std::int64_t b = bottom_.load(std::memory_order_relaxed);
+        std::int64_t t = top_.load(std::memory_order_relaxed);
+        // seq_cst: part of the single order of all changes of top; failure means that a thief has it. With b below top it was stolen
+        // before we came.
+        const bool ours = t == b && top_.compare_exchange_strong(t, t + 1, std::memory_order_seq_cst, std::memory_order_relaxed);
+        bottom_.store(b + 1, std::memory_order_relaxed);
+        return ours;
+    }
+
+    /// Owner only: the oldest job, or null. Needs no barrier: it is the thieves' exchange, and the owner does not pop meanwhile.
+    job* take_oldest() noexcept { return take_at(top_.load(std::memory_order_acquire), bottom_.load(std::memory_order_relaxed)); }
 
     /// Anybody: the oldest job, or null when there is none or somebody else was faster.
     job* steal() noexcept
@@ -43,30 +68,8 @@ public:
         const std::int64_t t = top_.load(dekker_load);
         if (t >= bottom_.load(std::memory_order_relaxed))
             return nullptr; // a cheap look first: the heavy barrier is a system call
-        heavy_barrier();    // after the load of top and before that of bottom; see pop_at
+        heavy_barrier();    // after the load of top and before that of bottom; see begin_take
         return take_at(t, bottom_.load(dekker_load));
-    }
-
-private:
-    job* pop_at(std::int64_t b) noexcept
-    {
-        // Announce the intent to take slot b, then look for thieves. A thief reads top, makes everybody drain their store buffers,
-        // and then reads bottom. So either it sees our store and keeps off slot b, or its barrier came before our store, and then
-        // our load of top, later still, sees at least the top that the thief saw: b == top, and the exchange below decides.
-        bottom_.store(b, dekker_store);
-        light_barrier();
-        std::int64_t t = top_.load(dekker_load);
-        if (TANDEM_LIKELY(t < b))
-            return array_.load(std::memory_order_relaxed)->get(b);
-        job* j = nullptr;
-        if (t == b) { // the last one: thieves may want it too
-            j = array_.load(std::memory_order_relaxed)->get(b);
-            // seq_cst: part of the single order of all changes of top; failure means that a thief has it
-            if (!top_.compare_exchange_strong(t, t + 1, std::memory_order_seq_cst, std::memory_order_relaxed))
-                j = nullptr;
-        }
-        bottom_.store(b + 1, std::memory_order_relaxed);
-        return j;
     }
 };
 

@@ -26,7 +26,7 @@ public:
         const std::int64_t t = top_.load(std::memory_order_acquire);
         const std::int64_t b = bottom_.load(std::memory_order_relaxed);
         // The owner wrote the slots itself, and nobody writes slot t again before top has moved.
-        return t < b && array_.load(std::memory_order_relaxed)->get(t) == expected && take_at(t, b) == expected;
+        return t < b && own(t) == expected && take_at(t, b) == expected;
     }
 };
 

@@ -15,7 +15,7 @@ namespace tandem::detail {
 /// "Correct and Efficient Work-Stealing for Weak Memory Models" (PPoPP 2013).
 class work_ring {
 public:
-    work_ring() { array_.store(new ring(first_capacity, nullptr), std::memory_order_relaxed); }
+    work_ring() { adopt(new ring(first_capacity, nullptr), 0); }
     ~work_ring()
     {
         for (ring* r = array_.load(std::memory_order_relaxed); r;) {
@@ -30,16 +30,22 @@ public:
     /// Owner only.
     void push(job* j)
     {
+        if (TANDEM_UNLIKELY(!has_room(1)))
+            make_room();
+        push_with_room(j);
+    }
+
+    /// Owner only: whether n more fit; may say no when they would.
+    [[nodiscard]] TANDEM_ALWAYS_INLINE bool has_room(std::size_t n) const noexcept
+    {
+        return bottom_.load(std::memory_order_relaxed) + static_cast<std::int64_t>(n) <= limit_;
+    }
+
+    /// Owner only, after `has_room`.
+    TANDEM_ALWAYS_INLINE void push_with_room(job* j) noexcept
+    {
         const std::int64_t b = bottom_.load(std::memory_order_relaxed);
-        ring* r = array_.load(std::memory_order_relaxed);
-        // `top_seen_` is an old value of top, so the deque is at most this full; it is refreshed only when that looks too full.
-        if (TANDEM_UNLIKELY(b - top_seen_ >= r->capacity)) {
-            // acquire: a thief that advanced top has read its slot, so the slot may be written again
-            top_seen_ = top_.load(std::memory_order_acquire);
-            if (b - top_seen_ >= r->capacity)
-                r = grow(r, b);
-        }
-        r->put(b, j);
+        slots_[b & mask_].store(j, std::memory_order_relaxed);
         // release: who sees the new bottom sees the slot and the job behind it. (A light barrier and the look at the scheduler's
         // state follow in the caller, hence seq_cst under TSan.)
         bottom_.store(b + 1, dekker_store);
@@ -90,22 +96,42 @@ protected:
     }
 
     alignas(cache_line) std::atomic<std::int64_t> top_{0};
+    /// Owner only: what it put at b last.
+    [[nodiscard]] job* own(std::int64_t b) const noexcept { return slots_[b & mask_].load(std::memory_order_relaxed); }
+
     alignas(cache_line) std::atomic<std::int64_t> bottom_{0};
-    std::atomic<ring*> array_{nullptr};
 
 private:
     static constexpr std::int64_t first_capacity = 256;
 
-    ring* grow(ring* r, std::int64_t b)
+    TANDEM_NOINLINE void make_room()
     {
+        const std::int64_t b = bottom_.load(std::memory_order_relaxed);
+        // acquire: a thief that advanced top has read its slot, so the slot may be written again
+        const std::int64_t t = top_.load(std::memory_order_acquire);
+        ring* const r = array_.load(std::memory_order_relaxed);
+        limit_ = t + r->capacity;
+        if (b < limit_)
+            return;
         ring* const bigger = new ring(r->capacity * 2, r);
-        for (std::int64_t i = top_seen_; i < b; ++i)
+        for (std::int64_t i = t; i < b; ++i)
             bigger->put(i, r->get(i));
-        array_.store(bigger, std::memory_order_release); // a thief that sees the array sees the copied slots
-        return bigger;
+        adopt(bigger, t);
+    }
+    void adopt(ring* r, std::int64_t top) noexcept
+    {
+        slots_ = r->slots;
+        mask_ = r->capacity - 1;
+        limit_ = top + r->capacity;
+        array_.store(r, std::memory_order_release); // a thief that sees the array sees the copied slots
     }
 
-    std::int64_t top_seen_ = 0; // owner only
+    // Owner only. Where the array is full: it may be later, since it is counted from an old value of top.
+    std::int64_t limit_ = 0;
+    std::int64_t mask_ = 0;
+    std::atomic<job*>* slots_ = nullptr;
+
+    std::atomic<ring*> array_{nullptr};
 };
 
 } // namespace tandem::detail

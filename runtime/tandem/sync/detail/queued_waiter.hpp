@@ -35,6 +35,8 @@ protected:
     virtual bool enter() noexcept = 0;
     /// Under the owner's lock: `take_out`, and returns what that says.
     virtual bool withdraw() noexcept = 0;
+    /// What the task waits for, in a word or two: for who looks for a deadlock.
+    [[nodiscard]] virtual const char* waits_for() const noexcept = 0;
 
     /// Queues this in `l`; false, and not queued, when a stop was requested.
     [[nodiscard]] bool join(waiter_list& l) noexcept;
@@ -57,6 +59,8 @@ private:
         queued_waiter* self;
         void operator()() const noexcept { self->stop_requested(); }
     };
+
+    struct kind;
 
     bool suspend(std::coroutine_handle<> h, environment& env) noexcept;
     void finish_wait(const char* text);

@@ -1,0 +1,63 @@
+// What a thread keeps for itself on the hot paths, and how a coroutine gets at it. For implementers.
+#pragma once
+
+#include <tandem/base/config.hpp>
+
+#include <cstddef>
+
+// Thread-locals in coroutines: a compiler may keep the address of one across a suspension, and the coroutine may resume on another
+// thread. So either the address is computed by an instruction that the compiler must not reuse, or by a function that it cannot see into.
+#if defined(__x86_64__) && defined(__ELF__) && defined(__OPTIMIZE__) && !TANDEM_ASAN && !TANDEM_TSAN
+#define TANDEM_INLINE_THREAD_STATE 1
+#else
+#define TANDEM_INLINE_THREAD_STATE 0
+#endif
+
+namespace tandem {
+
+class worker;
+
+namespace detail {
+
+struct free_block {
+    free_block* next;
+    free_block* next_magazine; // in the depot, on the first block of each
+};
+
+/// Blocks of one size class that this thread has at hand.
+struct size_class {
+    free_block* active; // up to a magazine, in use
+    std::size_t room;   // for how many more in active; 0 as well before the first block comes, and once the thread exits
+    free_block* full;   // null, or a full magazine
+};
+
+inline constexpr std::size_t frame_classes = 44;
+
+/// Plain data, so that there is neither a guard nor a wrapper call.
+struct thread_state {
+    worker* current_worker; // that this thread is, or null
+    size_class frames[frame_classes];
+    bool reaper_armed;
+    unsigned fresh_blocks; // of frames, that came from operator new
+    bool exiting;
+};
+
+#if TANDEM_INLINE_THREAD_STATE
+TANDEM_ALWAYS_INLINE thread_state& this_thread() noexcept
+{
+    // volatile: to be done anew each time. The linker makes the offset a constant in an executable.
+    thread_state* p;
+    __asm__ volatile("movq %%fs:0, %0\n\taddq tandem_thread_state@gottpoff(%%rip), %0" : "=r"(p) : : "cc");
+    return *p;
+}
+#else
+/// Not inlined.
+thread_state& this_thread() noexcept;
+#endif
+
+} // namespace detail
+
+/// The worker that this thread is, or null. Asked anew after each suspension.
+[[nodiscard]] TANDEM_ALWAYS_INLINE worker* this_worker() noexcept { return detail::this_thread().current_worker; }
+
+} // namespace tandem
