@@ -90,9 +90,9 @@ task<> blocks_at_once(recorder& r, std::string who)
 
 task<> blocks_later(recorder& r, std::string who, unsigned& line)
 {
-    co_await tandem::yield();
-    line = __LINE__ + 1;
     co_await sleep_for(1us);
+    line = __LINE__ + 1;
+    co_await tandem::yield(); // always suspends, where a sleep may be over before it begins
     CHECK(r.block_until_reported(who));
 }
 
