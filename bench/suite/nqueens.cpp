@@ -13,8 +13,7 @@ tandem::task<int> nqueens(int rows, std::array<char, N> columns)
 {
     if (rows == static_cast<int>(N))
         co_return 1;
-    std::vector<tandem::task<int>> children;
-    children.reserve(N);
+    tandem::inplace_vector<tandem::task<int>, N> children;
     for (int q = 0; q < static_cast<int>(N); ++q)
         if (suite::is_safe(columns, rows, q)) {
             columns[static_cast<std::size_t>(rows)] = static_cast<char>(q);

@@ -2,6 +2,7 @@
 // Everything but io/ and process/, whose headers are included one by one, and what is for tests: <tandem/sync/manual_context.hpp>.
 
 #include <tandem/base/errc.hpp>
+#include <tandem/base/inplace_vector.hpp>
 #include <tandem/base/outcome.hpp>
 #include <tandem/base/unique_function.hpp>
 #include <tandem/cancel/stop_token.hpp>

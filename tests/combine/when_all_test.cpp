@@ -173,6 +173,30 @@ TASK_TEST_CASE("when_all of an array gives an array")
     CHECK(outcomes[1].has_error());
 }
 
+TASK_TEST_CASE("when_all of an inplace_vector gives one")
+{
+    inplace_vector<task<int>, 5> tasks;
+    for (int k = 0; k < 3; ++k)
+        tasks.push_back(number_after(manual, std::chrono::seconds(3 - k), k));
+    const inplace_vector<int, 5> values = co_await when_all(std::move(tasks));
+    CHECK(values == inplace_vector<int, 5>{0, 1, 2});
+
+    const inplace_vector<int, 5> no_values = co_await when_all(inplace_vector<task<int>, 5>());
+    CHECK(no_values.empty());
+
+    inplace_vector<task<>, 2> nothings;
+    nothings.push_back(nothing());
+    co_await when_all(std::move(nothings));
+
+    inplace_vector<task<int>, 3> mixed;
+    mixed.push_back(number(1));
+    mixed.push_back(fails_after(manual, 1s, std::out_of_range("no")));
+    const inplace_vector<outcome<int>, 3> outcomes = co_await when_all_settled(std::move(mixed));
+    REQUIRE(outcomes.size() == 2);
+    CHECK(*outcomes[0] == 1);
+    CHECK(outcomes[1].has_error());
+}
+
 TASK_TEST_CASE("when_all of a range gives a vector in its order")
 {
     std::vector<task<int>> tasks;

@@ -135,10 +135,10 @@ public:
 template <join_policy Policy, class Range>
 auto first_of(const char* name, Range& range)
 {
-    auto tasks = tasks_of(range);
+    auto&& tasks = tasks_of(range);
     if (tasks.empty())
         throw std::invalid_argument(std::string(name) + ": the range is empty, so nobody can win");
-    return first_of_range<Policy, decltype(tasks)>(std::move(tasks));
+    return first_of_range<Policy, std::remove_cvref_t<decltype(tasks)>>(std::move(tasks));
 }
 
 } // namespace detail

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <tandem/base/inplace_vector.hpp>
 #include <tandem/base/outcome.hpp>
 #include <tandem/combine/detail/children.hpp>
 #include <tandem/combine/result_buffer.hpp>
@@ -46,8 +47,9 @@ template <awaitable... A>
     return detail::when_all_pack<task_for<A>...>(as_task(std::move(a))...);
 }
 
-/// The same of a range of awaitables of one type, taken by value: a std::vector of the values in the range's order, or a std::array of
-/// as many as there are in a std::array of tasks; void when the awaitables give void. Cost: one allocation for a vector's values.
+/// The same of a range of awaitables of one type, taken by value: a std::vector of the values in the range's order; void when the
+/// awaitables give void. Of tasks in a std::array or an inplace_vector the values are in one of the same size. Cost: for a vector two
+/// allocations, else none.
 template <detail::awaitable_range Range>
     requires(!awaitable<Range>)
 [[nodiscard("co_await it, or co_spawn it")]] auto when_all(Range range);
@@ -95,6 +97,15 @@ std::array<Value, N> take_each(std::array<Task, N>& tasks, Take take)
 {
     return [&]<std::size_t... I>(std::index_sequence<I...>) { return std::array<Value, N>{Value(take(tasks[I]))...}; }(
                std::make_index_sequence<N>{});
+}
+
+template <class Value, class Task, std::size_t N, class Take>
+inplace_vector<Value, N> take_each(inplace_vector<Task, N>& tasks, Take take)
+{
+    inplace_vector<Value, N> values;
+    for (auto& t : tasks)
+        values.unchecked_emplace_back(take(t));
+    return values;
 }
 
 template <class... Tasks>
@@ -159,16 +170,16 @@ template <detail::awaitable_range Range>
     requires(!awaitable<Range>)
 auto when_all(Range range)
 {
-    auto tasks = detail::tasks_of(range);
-    return detail::when_all_range<decltype(tasks)>(std::move(tasks));
+    auto&& tasks = detail::tasks_of(range);
+    return detail::when_all_range<std::remove_cvref_t<decltype(tasks)>>(std::move(tasks));
 }
 
 template <detail::awaitable_range Range>
     requires(!awaitable<Range>)
 auto when_all_settled(Range range)
 {
-    auto tasks = detail::tasks_of(range);
-    return detail::settled_range<decltype(tasks)>(std::move(tasks));
+    auto&& tasks = detail::tasks_of(range);
+    return detail::settled_range<std::remove_cvref_t<decltype(tasks)>>(std::move(tasks));
 }
 
 } // namespace tandem

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <tandem/base/inplace_vector.hpp>
 #include <tandem/combine/detail/join.hpp>
 #include <tandem/task/awaitable.hpp>
 #include <tandem/task/frame_memory.hpp>
@@ -194,8 +195,12 @@ template <class Task, std::size_t N>
 struct nodes_for<std::array<Task, N>> {
     using type = node_array<N>;
 };
+template <class Task, std::size_t N>
+struct nodes_for<inplace_vector<Task, N>> {
+    using type = node_array<N>;
+};
 
-/// `Tasks` is a std::vector or a std::array of tasks.
+/// `Tasks` is a std::vector, a std::array or an inplace_vector of tasks.
 template <class Tasks>
 class range_children {
 public:
@@ -227,18 +232,21 @@ template <class T>
 inline constexpr bool is_task_storage<std::vector<T>> = is_task<T>;
 template <class T, std::size_t N>
 inline constexpr bool is_task_storage<std::array<T, N>> = is_task<T>;
+template <class T, std::size_t N>
+inline constexpr bool is_task_storage<inplace_vector<T, N>> = is_task<T>;
 
+/// The range itself where it can be taken, to be moved from once; else a vector.
 template <class Range>
-auto tasks_of(Range& range)
+decltype(auto) tasks_of(Range& range)
 {
     if constexpr (is_task_storage<Range>)
-        return std::move(range);
+        return (range);
     else {
         using A = std::remove_cvref_t<decltype(*range.begin())>;
         std::vector<task_for<A>> tasks;
         for (auto&& a : range)
             tasks.push_back(as_task(std::move(a)));
-        return tasks;
+        return std::vector<task_for<A>>(std::move(tasks));
     }
 }
 
