@@ -21,10 +21,11 @@ PROBLEMS = {  # the arguments for so many threads
     'skynet': lambda t: [str(t)],
     'nqueens': lambda t: [str(t)],
     'matmul': lambda t: ['2048', str(t)],
+    'map': lambda t: ['4000000', str(t)],
     'channel': lambda t: [str(t)],
     'io_socket_st': lambda t: [],
 }
-ON_TBB = ['fib', 'skynet', 'nqueens', 'matmul']
+ON_TBB = ['fib', 'skynet', 'nqueens', 'matmul', 'map']
 MARKS = ('<!-- suite: begin -->\n', '<!-- suite: end -->\n')
 
 

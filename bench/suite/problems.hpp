@@ -151,4 +151,35 @@ int matmul_main(int argc, char** argv, Make make)
     return 0;
 }
 
+// --- map ITEMS [THREADS] -------------------------------------------------------------------------
+
+/// A function of a tenth of a microsecond or so, more or less by its argument: the steps that n takes to come down to 1 by Collatz's rule.
+inline int steps_of(std::size_t n)
+{
+    int steps = 0;
+    for (; n != 1; ++steps)
+        n = n % 2 == 0 ? n / 2 : 3 * n + 1;
+    return steps;
+}
+
+template <class Make>
+int map_main(int argc, char** argv, Make make)
+{
+    const std::size_t n = argument(argc, argv, 1, 0);
+    if (n == 0) {
+        fmt::print("usage: map ITEMS [THREADS]\n");
+        return 2;
+    }
+    auto solve = make(threads(argc, argv, 2));
+    std::vector<int> right(n);
+    for (std::size_t k = 0; k < n; ++k)
+        right[k] = steps_of(k + 1);
+    expect(solve(n) == right, true, "every result is the right one"); // warm-up
+    std::vector<int> result;
+    const auto us = timed([&] { result = solve(n); });
+    expect(result == right, true, "every result is the right one");
+    report(fmt::format("items: {}", n), us);
+    return 0;
+}
+
 } // namespace suite

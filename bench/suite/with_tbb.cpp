@@ -1,9 +1,11 @@
-// with_tbb NAME [ARGS]: fib, skynet, nqueens and matmul on oneTBB, with the arguments and the output of the programs of those names.
+// with_tbb NAME [ARGS]: fib, skynet, nqueens, matmul and map on oneTBB, with the arguments and the output of the programs of those names.
 
 #include "problems.hpp"
 #include "suite.hpp"
 
+#include <oneapi/tbb/blocked_range.h>
 #include <oneapi/tbb/global_control.h>
+#include <oneapi/tbb/parallel_for.h>
 #include <oneapi/tbb/parallel_invoke.h>
 #include <oneapi/tbb/task_arena.h>
 #include <oneapi/tbb/task_group.h>
@@ -68,6 +70,16 @@ void multiply(suite::square a, suite::square b, suite::square c, std::size_t n)
             [=] { multiply(a.part(h, k), b.part(k, h), c.part(h, h), h); });
 }
 
+std::vector<int> map(std::size_t n)
+{
+    std::vector<int> results(n);
+    tbb::parallel_for(tbb::blocked_range<std::size_t>(0, n), [&](const tbb::blocked_range<std::size_t>& r) {
+        for (std::size_t k = r.begin(); k != r.end(); ++k)
+            results[k] = suite::steps_of(k + 1);
+    });
+    return results;
+}
+
 /// Runs `f` in an arena of so many threads, this one among them.
 template <class F>
 auto in_arena(std::size_t threads, F f)
@@ -101,6 +113,9 @@ int main(int argc, char** argv)
                 in_arena(threads, [&] { multiply(a, b, c, n); });
             };
         });
-    fmt::print("usage: with_tbb fib|skynet|nqueens|matmul [ARGS]\n");
+    if (name == "map")
+        return suite::map_main(argc, argv,
+            [](std::size_t threads) { return [threads](std::size_t n) { return in_arena(threads, [&] { return map(n); }); }; });
+    fmt::print("usage: with_tbb fib|skynet|nqueens|matmul|map [ARGS]\n");
     return 2;
 }

@@ -47,6 +47,11 @@ bool pop_if(work_deque& q, const job* expected) { return q.is_newest(expected) &
 job* take_oldest(work_deque& q) { return q.steal(); }
 job* take_oldest(work_queue& q) { return q.take(); }
 
+// As a thief does; how many it got.
+constexpr std::size_t most_stolen = 16;
+std::size_t steal(work_deque& q, job** to) { return (*to = q.steal()) ? 1 : 0; }
+std::size_t steal(work_queue& q, job** to) { return q.take_half(to, most_stolen); }
+
 // Two thieves against an owner: `owner(queue, push)` calls `push()` for every job, until that gives null, and may take some back.
 template <class Queue, class Owner>
 void owner_against_thieves(int jobs, Owner owner)
@@ -59,9 +64,11 @@ void owner_against_thieves(int jobs, Owner owner)
         int mine = 0;
         for (bool last_round = false; !last_round;) {
             last_round = over.load();
-            while (job* const j = take_oldest(queue)) {
-                take(j);
-                ++mine;
+            job* taken[most_stolen];
+            while (const std::size_t n = steal(queue, taken)) {
+                for (std::size_t k = 0; k < n; ++k)
+                    take(taken[k]);
+                mine += static_cast<int>(n);
             }
         }
         stolen += mine;
@@ -162,6 +169,27 @@ TEST_CASE_TEMPLATE("a queue grows, and keeps its order while it does", Queue, wo
             in_order = q.pop() == &t[k] && in_order;
         CHECK(in_order);
     }
+}
+
+TEST_CASE("a thief takes half of a queue, up to a number")
+{
+    work_queue q;
+    std::deque<token> t(9);
+    job* taken[4] = {};
+    CHECK(q.take_half(taken, 4) == 0);
+    for (token& one : t)
+        q.push(&one);
+    REQUIRE(q.take_half(taken, 4) == 4);
+    for (std::size_t k = 0; k < 4; ++k)
+        CHECK(taken[k] == &t[k]);
+    REQUIRE(q.take_half(taken, 4) == 3);
+    CHECK(taken[2] == &t[6]);
+    REQUIRE(q.take_half(taken, 4) == 1);
+    CHECK(taken[0] == &t[7]);
+    REQUIRE(q.take_half(taken, 4) == 1); // of one, all
+    CHECK(taken[0] == &t[8]);
+    CHECK(q.take_half(taken, 4) == 0);
+    CHECK(q.empty());
 }
 
 TEST_CASE("a queue gives everybody the oldest job")

@@ -89,5 +89,14 @@ TANDEM_ALWAYS_INLINE void cpu_relax() noexcept
 #endif
 }
 
+/// Asks for the cache lines with the head of an object that will be used soon.
+TANDEM_ALWAYS_INLINE void prefetch(const void* p) noexcept
+{
+#if defined(__GNUC__) || defined(__clang__)
+    __builtin_prefetch(p, 1);
+    __builtin_prefetch(static_cast<const char*>(p) + cache_line, 1);
+#endif
+}
+
 } // namespace detail
 } // namespace tandem

@@ -24,6 +24,8 @@ constexpr std::uint32_t handler_steps = 32;
 constexpr std::uint32_t shared_first_every = 61;
 // How many jobs a worker takes from the injection queue at once; the rest of them can be stolen.
 constexpr std::size_t injection_batch = 32;
+// How many spawned jobs a thief takes at once, and of those that there are half at most.
+constexpr std::size_t most_stolen = 16;
 // How often an idle worker looks round before it retires: some ten microseconds.
 constexpr int spins_before_retiring = 200;
 // When somebody else had its processor meanwhile, for longer than this, the processors are busy, and it goes back to Asio, where I/O may
@@ -172,6 +174,22 @@ job* scheduler::take_injected(worker& w) noexcept
     return first;
 }
 
+/// Several at once, since they may be small; those that are not run at once can be stolen again.
+job* scheduler::steal_spawned(worker& w, worker& from) noexcept
+{
+    job* taken[most_stolen];
+    const std::size_t n = from.spawns.take_half(taken, most_stolen);
+    if (n == 0)
+        return nullptr;
+    for (std::size_t k = 1; k < n; ++k) {
+        detail::prefetch(taken[k]); // they come from another processor, and while one is on the way so may the next be
+        w.spawns.push(taken[k]);
+    }
+    if (n > 1)
+        w.notify(); // as in take_injected
+    return taken[0];
+}
+
 job* scheduler::steal(worker& w) noexcept
 {
     const bool with_barrier = ++w.tries_ > worker::tries_before_barrier;
@@ -184,7 +202,7 @@ job* scheduler::steal(worker& w) noexcept
             continue;
         if (job* const j = v.shared.take())
             return j;
-        if (job* const j = v.spawns.take())
+        if (job* const j = steal_spawned(w, v))
             return j;
         if (with_barrier)
             if (job* const j = v.forks.steal())

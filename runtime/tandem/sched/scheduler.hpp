@@ -199,6 +199,7 @@ private:
     job* find(worker& w) noexcept;
     job* take_injected(worker& w) noexcept;
     job* steal(worker& w) noexcept;
+    job* steal_spawned(worker& w, worker& from) noexcept;
     [[nodiscard]] bool has_work() const noexcept;
     worker* make_worker(std::size_t index);
     void thread_main(std::size_t index, bool substitute) noexcept;

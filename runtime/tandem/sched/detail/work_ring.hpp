@@ -85,14 +85,20 @@ protected:
 
     job* take_at(std::int64_t t, std::int64_t b) noexcept
     {
-        if (t >= b)
-            return nullptr;
-        // acquire: the slots of this array; the slot itself is ordered by the load of bottom. If the owner has wrapped around and
-        // overwritten slot t, top has moved, and the exchange fails.
-        job* const j = array_.load(std::memory_order_acquire)->get(t);
-        if (!top_.compare_exchange_strong(t, t + 1, std::memory_order_seq_cst, std::memory_order_relaxed))
-            return nullptr;
-        return j;
+        job* j = nullptr;
+        return t < b && take_several(t, 1, &j) == 1 ? j : nullptr;
+    }
+    /// Slots t to t + n, which are below bottom, if top is t: n or 0.
+    TANDEM_ALWAYS_INLINE std::size_t take_several(std::int64_t t, std::int64_t n, job** to) noexcept
+    {
+        // acquire: the slots of this array; the slots themselves are ordered by the load of bottom. If the owner has wrapped around and
+        // overwritten one of them, top has moved, and the exchange fails.
+        const ring* const r = array_.load(std::memory_order_acquire);
+        for (std::int64_t k = 0; k < n; ++k)
+            to[k] = r->get(t + k);
+        if (!top_.compare_exchange_strong(t, t + n, std::memory_order_seq_cst, std::memory_order_relaxed))
+            return 0;
+        return static_cast<std::size_t>(n);
     }
 
     alignas(cache_line) std::atomic<std::int64_t> top_{0};
