@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""suite.py BUILD... [--rounds N] [--threads N,...] [--only NAME,...] [--peer NAME=DIR]... [--write FILE]
+"""suite.py BUILD... [--rounds N] [--threads N,...] [--only NAME,...] [--peer NAME=DIR]... [--write FILE [--section NAME]]
 
 Runs the programs of bench/suite from one build directory or more, and the same on oneTBB where they were built, in turn, so that what the
 machine does meanwhile meets all of them alike. A peer is a directory with programs of the same names (fib, skynet, ...), arguments and
-output, such as those of the public tzcnt/runtime-benchmarks. Prints a table: milliseconds, smallest and median, each as a share of the
-best of the others; CPU seconds; peak memory. --write also puts it, with the machine and the versions, between the marks in FILE."""
+output, such as those of the public tzcnt/runtime-benchmarks. Prints a table: milliseconds, smallest and median; the smallest as a share
+of the best of the others; where one thread was measured as well, the efficiency, which is 1 when n threads take the n-th part of the time;
+CPU seconds; peak memory. --write also puts it, with the machine and the versions, between the marks of that section in FILE."""
 
 import argparse
 import os
@@ -26,7 +27,8 @@ PROBLEMS = {  # the arguments for so many threads
     'io_socket_st': lambda t: [],
 }
 ON_TBB = ['fib', 'skynet', 'nqueens', 'matmul', 'map']
-MARKS = ('<!-- suite: begin -->\n', '<!-- suite: end -->\n')
+HEAD = ['| problem | threads | on | ms, smallest | median | of the best other | efficiency | CPU s | peak KiB |',
+        '|---|---|---|---|---|---|---|---|---|']
 
 
 class Run:
@@ -65,7 +67,8 @@ def programs(name, threads, builds, peers):
     return found
 
 
-def measure(name, threads, args, peers):
+def measure(name, threads, args, peers, alone):
+    """The rows for so many threads; `alone` has what each took on one, and is added to."""
     runs = {label: Run(command) for label, command in programs(name, threads, args.builds, peers).items()}
     for _ in range(args.rounds):
         for r in runs.values():
@@ -74,8 +77,11 @@ def measure(name, threads, args, peers):
     rows = []
     for label, r in runs.items():
         share = f'{min(r.ms) / best:.2f}' if best else ''
+        if threads == 1:
+            alone[label] = min(r.ms)
+        efficiency = f'{alone[label] / min(r.ms) / threads:.2f}' if label in alone else ''
         rows.append(f'| {name} | {threads} | {label} | {min(r.ms):.1f} | {statistics.median(r.ms):.1f} | {share} '
-                    f'| {min(r.cpu):.2f} | {r.kib} |')
+                    f'| {efficiency} | {min(r.cpu):.2f} | {r.kib} |')
         print(rows[-1], flush=True)
     return rows
 
@@ -104,21 +110,22 @@ def main():
     p.add_argument('--only', default=','.join(PROBLEMS))
     p.add_argument('--peer', action='append', default=[])
     p.add_argument('--write', type=pathlib.Path)
+    p.add_argument('--section', default='suite')
     args = p.parse_args()
     peers = [(label, pathlib.Path(folder)) for label, folder in (text.split('=', 1) for text in args.peer)]
-    head = ['| problem | threads | on | ms, smallest | median | of the best other | CPU s | peak KiB |', '|---|---|---|---|---|---|---|---|']
-    print('\n'.join(head), flush=True)
+    print('\n'.join(HEAD), flush=True)
     rows = []
     for name in args.only.split(','):
+        alone = {}
         for threads in args.threads.split(','):
-            rows += measure(name, int(threads), args, peers)
+            rows += measure(name, int(threads), args, peers, alone)
     if args.write:
-        begin, end = MARKS
+        begin, end = (f'<!-- {args.section}: {mark} -->\n' for mark in ('begin', 'end'))
         before, rest = args.write.read_text().split(begin)
         after = rest.split(end)[1]
         load = os.getloadavg()[1]
         note = f'{args.rounds} rounds, in turn; the load of the last five minutes was {load:.1f}.'
-        text = '\n'.join([*machine(), note, '', *head, *rows]) + '\n'
+        text = '\n'.join([*machine(), note, '', *HEAD, *rows]) + '\n'
         args.write.write_text(before + begin + text + end + after)
 
 
