@@ -115,8 +115,8 @@ struct chat {
         std::string buffer;
         std::string name = co_await read_line(socket, buffer);
         client me{.name = std::move(name)};
-        everybody.say(me.name + " has come");
         everybody.enter(me);
+        everybody.say(me.name + " has come"); // to him too: he is in
         co_await tandem::with_scope([&](tandem::task_scope& scope) -> task<> {
             scope.spawn(write_all(socket, me));
             co_await read_all(socket, buffer, me);

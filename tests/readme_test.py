@@ -38,7 +38,7 @@ def blocks(document):
 
 
 def output(command, **options):
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=240, **options).stdout
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=500, **options).stdout
 
 
 def check_quotes(program):

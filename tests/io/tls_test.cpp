@@ -61,7 +61,7 @@ task<> echo(tcp::socket socket, asio::ssl::context& context)
 {
     tls_stream stream(std::move(socket), context);
     auto handshake = stream.async_handshake(tls_stream::server, use_task);
-    co_await with_timeout(std::move(handshake), 10s);
+    co_await with_timeout(std::move(handshake), 10min);
     std::array<char, 1024> data;
     for (;;) {
         const std::size_t n = co_await stream.async_read_some(asio::buffer(data), use_task);

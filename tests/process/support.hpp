@@ -13,6 +13,7 @@
 #include <csignal>
 #include <fcntl.h>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <unistd.h>
 #include <vector>
@@ -32,6 +33,16 @@ inline std::size_t descriptors_of(const std::string& pid = "self")
 
 /// Whether there is such a process, and it is not a zombie.
 inline bool is_alive(int pid) { return ::kill(pid, 0) == 0; }
+
+/// As `ps` shows it: R, S, T for stopped, Z.
+inline char state_of(int pid)
+{
+    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+    std::string line;
+    std::getline(file, line);
+    const std::size_t after_name = line.rfind(") ");
+    return after_name == std::string::npos ? ' ' : line[after_name + 2];
+}
 
 /// Kills the workers until `r` has ended. Once may not do: a call that its worker had not read yet is given to the next. That one is given
 /// more and more time to start: a pool whose workers all die at the start gives up.

@@ -54,13 +54,17 @@ TEST_CASE("a call is cancelled through the coroutine that awaits it")
 {
     thread_pool threads{1};
     process_pool procs{1};
-    async_result<void> blocker = procs.apply_async([] { ::usleep(50'000); });
+    async_result<void> blocker = procs.apply_async([] {
+        for (;;)
+            ::pause();
+    });
     auto waiting = co_spawn(threads, [&procs]() -> task<int> { co_return co_await procs.apply_async(square, args(1)); });
     while (procs.stats().submitted < 2)
         std::this_thread::yield();
     waiting.cancel();
     CHECK_THROWS_AS(waiting.get(), operation_cancelled);
-    blocker.get();
+    test::kill_until_ended(procs, blocker);
+    CHECK_THROWS_AS(blocker.get(), worker_died);
 }
 
 TEST_CASE("workers of a pool of the global's state at the server's start")

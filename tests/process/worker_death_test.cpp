@@ -130,19 +130,36 @@ TEST_CASE("a death while the caller itself waits at the socket")
     }
 }
 
-TEST_CASE("an idle worker that is killed is replaced, and hardly anybody notices")
+TEST_CASE("a worker that is killed before it has read its call is replaced, and nobody notices")
 {
     process_pool pool{2};
-    int noticed = 0;
-    // Sent before or after the death was seen. A worker that loses its processor in the middle of reading the call, after it was killed but
-    // before it dies, takes the call with it.
+    for (int i = 0; i < 20; ++i) {
+        const std::vector<int> pids = pool.pids();
+        for (const int pid : pids)
+            ::kill(pid, SIGSTOP); // it reads no more
+        for (const int pid : pids)
+            REQUIRE(test::eventually([pid] { return test::state_of(pid) == 'T'; }));
+        std::vector<async_result<int>> handles;
+        for (int k = 0; k < 3; ++k)
+            handles.push_back(pool.apply_async(square, args(k)));
+        for (const int pid : pids)
+            ::kill(pid, SIGKILL);
+        for (int k = 0; k < 3; ++k)
+            REQUIRE(handles[static_cast<std::size_t>(k)].get() == k * k);
+        CHECK(test::eventually([&] { return pool.pids().size() == 2; }));
+    }
+}
+
+TEST_CASE("an idle worker that is killed is replaced")
+{
+    process_pool pool{2};
+    // Sent before or after the death was seen. A worker that has no processor while the call arrives may still read it, and takes it along.
     const auto check = [&](int i, auto&& square_of) {
         try {
             REQUIRE(square_of(i) == i * i);
         }
         catch (const worker_died& e) {
             CHECK(e.signal() == SIGKILL);
-            ++noticed;
         }
     };
     for (int i = 0; i < 50; ++i) {
@@ -151,7 +168,6 @@ TEST_CASE("an idle worker that is killed is replaced, and hardly anybody notices
         check(i, [&](int n) { return pool.apply_async(square, args(n)).get(); });
         check(i, [&](int n) { return pool.apply(square, n); });
     }
-    CHECK(noticed < 10);
     CHECK(test::eventually([&] { return pool.pids().size() == 2; }));
 }
 
@@ -222,15 +238,18 @@ TEST_CASE("a child of the worker's that outlives it keeps nobody waiting")
 {
     process_pool pool{1};
     // The child has the worker's end of the socket too, so the end of that does not show.
-    const auto orphan = [] {
+    const auto orphan = [](int program) {
         if (::fork() == 0) {
-            ::sleep(5);
+            ::close(1); // whoever runs the tests may read from them to the end
+            ::close(2);
+            while (::kill(program, 0) == 0)
+                ::usleep(10'000);
             ::_exit(0);
         }
         ::raise(SIGKILL);
     };
-    CHECK_THROWS_AS(pool.apply_async(orphan).get_for(4s), worker_died);
-    CHECK_THROWS_AS(pool.apply(orphan), worker_died);
+    CHECK_THROWS_AS(pool.apply_async(orphan, args(::getpid())).get_for(test::for_ever), worker_died);
+    CHECK_THROWS_AS(pool.apply(orphan, ::getpid()), worker_died);
     CHECK(pool.apply(square, 3) == 9);
 }
 

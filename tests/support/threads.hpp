@@ -183,11 +183,14 @@ private:
     unsigned long long state_;
 };
 
-/// Waits until `what()` is true, for what another thread will do soon; false after ten seconds.
+/// Longer than anything takes that does not hang, on a slow machine that has other things to do as well.
+inline constexpr std::chrono::seconds for_ever(240);
+
+/// Waits until `what()` is true, for what another thread will do soon; false when that takes for ever.
 template <class F>
 [[nodiscard]] bool eventually(F what)
 {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    const auto deadline = std::chrono::steady_clock::now() + for_ever;
     while (!what()) {
         if (std::chrono::steady_clock::now() > deadline)
             return false;

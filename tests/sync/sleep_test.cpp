@@ -98,15 +98,23 @@ TEST_CASE("sync_wait can be stopped from another thread while it sleeps, and an 
 TEST_CASE("tasks on a pool sleep, all at once, and wake in the order of time")
 {
     thread_pool pool{1};
-    std::vector<int> order;
-    std::vector<async_result<void>> all;
-    const auto start = steady::now();
-    for (int k = 5; k > 0; --k)
-        all.push_back(co_spawn(pool, sleeps_until(start + 200ms + k * 1ms, order, k)));
-    for (auto& r : all)
-        r.get();
-    CHECK(steady::now() - start >= 205ms);
-    CHECK(order == std::vector{1, 2, 3, 4, 5});
+    // Who comes too late to sleep goes on at once, out of order; then once more, with more time to fall asleep.
+    for (auto first = 50ms;; first *= 2) {
+        std::vector<int> order;
+        std::vector<async_result<void>> all;
+        const auto start = steady::now();
+        for (int k = 5; k > 0; --k)
+            all.push_back(co_spawn(pool, sleeps_until(start + first + k * 1ms, order, k)));
+        pool.apply([] {}); // behind them
+        const bool in_time = steady::now() < start + first;
+        for (auto& r : all)
+            r.get();
+        CHECK(steady::now() - start >= first + 5ms);
+        if (!in_time)
+            continue;
+        CHECK(order == std::vector{1, 2, 3, 4, 5});
+        break;
+    }
 }
 
 TEST_CASE("a pool does not wait for the time of a sleep that was cancelled")
@@ -118,7 +126,7 @@ TEST_CASE("a pool does not wait for the time of a sleep that was cancelled")
         r.cancel();
         CHECK_THROWS_AS(r.get(), operation_cancelled);
     }
-    CHECK(steady::now() - start < 10s);
+    CHECK(steady::now() - start < 30min);
 }
 
 TEST_CASE("terminate ends every sleep")
@@ -134,20 +142,27 @@ TEST_CASE("terminate ends every sleep")
 
 TEST_CASE("on an io_context, and on a strand of it; the context runs out of work when nobody sleeps any more")
 {
-    asio::io_context io;
-    std::vector<int> order;
-    const auto start = steady::now();
-    auto a = co_spawn(io, sleeps_until(start + 202ms, order, 2));
-    auto b = co_spawn(asio::make_strand(io), sleeps_until(start + 201ms, order, 1));
-    auto c = co_spawn(io, sleeps(1h, order, 3));
-    std::thread other([&] {
-        std::this_thread::sleep_for(30ms);
-        c.cancel();
-    });
-    io.run();
-    other.join();
-    CHECK(order == std::vector{1, 2});
-    CHECK_THROWS_AS(c.get(), operation_cancelled);
+    for (auto first = 50ms;; first *= 2) { // as above
+        asio::io_context io;
+        std::vector<int> order;
+        const auto start = steady::now();
+        auto a = co_spawn(io, sleeps_until(start + first + 2ms, order, 2));
+        auto b = co_spawn(asio::make_strand(io), sleeps_until(start + first + 1ms, order, 1));
+        auto c = co_spawn(io, sleeps(1h, order, 3));
+        io.poll();
+        const bool in_time = steady::now() < start + first;
+        std::thread other([&] {
+            std::this_thread::sleep_for(30ms);
+            c.cancel();
+        });
+        io.run();
+        other.join();
+        CHECK_THROWS_AS(c.get(), operation_cancelled);
+        if (!in_time)
+            continue;
+        CHECK(order == std::vector{1, 2});
+        break;
+    }
 }
 
 TEST_CASE("an io_context that goes away cancels those who sleep on it")
