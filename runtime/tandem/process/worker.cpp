@@ -74,6 +74,7 @@ void run_worker(int socket) noexcept
 {
     expect_large_blocks();
     frame_receiver receiver;
+    mailbox_mapping mail;
     const auto pid = static_cast<std::uint64_t>(::getpid());
     for (;;) {
         if (receiver.receive(socket, true) != frame_receiver::status::complete)
@@ -88,8 +89,14 @@ void run_worker(int socket) noexcept
             else
                 answer.kind = frame_kind::ready; // no initializer
         }
+        if (answer.kind == frame_kind::ready) {
+            bytes = mail.create();
+            answer.size = bytes.size();
+            answer.in_memory = bytes.in_memory();
+        }
         answer.count = pid; // so that who sees it ready knows it, whatever the server's report takes
-        if (send_frame(socket, answer, bytes) != 0)
+        receiver.expect(mail.calls());
+        if (!(mail.answers() && mail.answers()->put(answer, bytes)) && send_frame(socket, answer, bytes) != 0)
             leave();
     }
 }
