@@ -63,6 +63,9 @@ void set_name(const char* name) noexcept
 
 extern "C" void only_wakes(int) {}
 
+/// What the server itself has changed, and workers do not want so; SIGINT besides.
+constexpr int servers_signals[] = {SIGCHLD, SIGHUP, SIGTERM, SIGPIPE};
+
 void default_signals() noexcept
 {
     for (int s = 1; s < NSIG; ++s)
@@ -180,7 +183,8 @@ void server::spawn(client& c, const server_request& r, unique_fd socket)
 #endif
         int keep[] = {socket.release()};
         keep_only(keep);
-        default_signals();
+        for (const int s : servers_signals) // the others are as they should be
+            ::signal(s, SIG_DFL);
         ::signal(SIGINT, SIG_IGN); // Ctrl-C goes to the whole group; the parent decides
         sigset_t none;
         sigemptyset(&none);
@@ -255,6 +259,8 @@ void run_server(unique_fd control, unique_fd parent) noexcept
     for (const int s : {SIGINT, SIGHUP, SIGTERM, SIGPIPE})
         ::signal(s, SIG_IGN); // what the terminal sends to the group is the parent's to act on; we go when it goes
     set_name("tandem-server");
+    static_cast<void>(::getppid()); // as a worker does first; see there
+    rehearse_worker();
     server(keep[0], keep[1]).run();
 }
 
