@@ -52,7 +52,9 @@ bool mail_slot::put(const frame_header& h, const payload& p) noexcept
         std::memcpy(bytes_, p.bytes().data(), p.size());
     }
     state expected = state::looking;
-    return state_.compare_exchange_strong(expected, fits ? state::full : state::away, std::memory_order_release, std::memory_order_relaxed) && fits;
+    return state_.compare_exchange_strong(
+               expected, fits ? state::full : state::away, std::memory_order_release, std::memory_order_relaxed) &&
+           fits;
 }
 
 // -----------------------------------------------------------------------------------------------

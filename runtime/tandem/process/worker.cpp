@@ -111,8 +111,7 @@ std::exception_ptr codec_error_from(const char* doing, const std::exception_ptr&
 void run_worker(int socket) noexcept
 {
     worker w(socket);
-    while (w.serve_one()) {
-    }
+    while (w.serve_one()) {}
     leave();
 }
 
