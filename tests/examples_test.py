@@ -13,6 +13,7 @@ import sys
 import threading
 from dataclasses import dataclass
 
+import example_crashes
 import example_servers
 
 
@@ -120,6 +121,7 @@ EXAMPLES = {
             args=("--seconds", "0.4"),
             interrupt_at_once=0.3,
         ),
+        example_crashes.ctrl_c,
     ],
     "echo_client": [
         check_no_server,
