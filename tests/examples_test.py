@@ -13,6 +13,7 @@ import sys
 import threading
 from dataclasses import dataclass
 
+import example_crashes
 import example_servers
 
 
@@ -123,6 +124,7 @@ EXAMPLES = {
             interrupt_at_once=0.3,
             tries=20,
         ),
+        example_crashes.ctrl_c,
     ],
     "echo_client": [
         check_no_server,

@@ -61,12 +61,14 @@ constexpr comparison comparisons[] = {
     {"process map of 100k calls", "process_map_100k/tandem", "process_map_100k/python", 0.05},
     {"64 MiB there and back", "process_64_mib/tandem", "process_64_mib/memcpy", 1.5},
     {"process cpu-bound work", "process_cpu_bound/tandem", "process_cpu_bound/threads", 1.05},
+    {"a worker that dies and the next", "process_respawn/tandem", "process_respawn/fork", 0},
 };
 
 struct lateness_target {
     const char* counter;
     double milliseconds;
 };
+constexpr double respawn_target = 2; // milliseconds
 constexpr lateness_target lateness_targets[] = {{"p50_ms", 5}, {"p99_ms", 20}};
 
 double median(std::vector<double> v)
@@ -124,6 +126,7 @@ void reporter::Finalize()
     print_times();
     print_ratios();
     print_lateness();
+    print_respawn();
 }
 
 void reporter::print_times() const
@@ -172,6 +175,16 @@ void reporter::print_lateness() const
             fmt::print("; with Asio alone {:.1f} ms", asio->second.counters.at(counter));
         fmt::print("\n");
     }
+}
+
+void reporter::print_respawn() const
+{
+    const auto ours = results_.find("process_respawn/tandem");
+    if (ours == results_.end())
+        return;
+    const double p50 = ours->second.counters.at("p50_ms");
+    fmt::print("\na worker's death is followed by the next one's first answer after {:.2f} ms (p50), target {:.0f} ms: {}\n", p50,
+        respawn_target, p50 <= respawn_target ? "met" : "missed");
 }
 
 } // namespace bench

@@ -27,6 +27,7 @@ private:
     void print_times() const;
     void print_ratios() const;
     void print_lateness() const;
+    void print_respawn() const;
 
     std::map<std::string, result> results_;
     bool failed_ = false;

@@ -126,6 +126,52 @@ TEST_CASE("random faults under load")
     CHECK(died > 0);
 }
 
+TEST_CASE("workers killed and stopped at random under callers who wait at the mailbox")
+{
+    std::atomic<int> good{0};
+    std::atomic<int> died{0};
+    std::atomic<int> calling{3};
+    process_pool pool{2};
+    const int rounds = test::scaled(3000, 1000, 500);
+    const auto call = [&](unsigned seed) {
+        const struct leave {
+            ~leave() { --n; }
+            std::atomic<int>& n;
+        } at_the_end{calling};
+        std::mt19937 random(seed);
+        for (int n = 0; n < rounds; ++n) {
+            const std::size_t size = random() % 10 == 0 ? random() % 700 : random() % 60; // some do not fit
+            try {
+                REQUIRE(pool.apply(perhaps, n, 5, std::vector<int>(size, 1)) == std::vector<int>(size, 1 + n));
+                ++good;
+            }
+            catch (const worker_died& e) {
+                REQUIRE(e.signal() == SIGKILL);
+                ++died;
+            }
+        }
+    };
+    const auto kill_at_random = [&] {
+        std::mt19937 random(3);
+        while (calling > 0) {
+            const std::vector<int> pids = pool.pids();
+            const int before = good;
+            if (!pids.empty()) {
+                const int pid = pids[random() % pids.size()];
+                ::kill(pid, SIGSTOP);
+                std::this_thread::sleep_for(1ms);
+                ::kill(pid, random() % 2 ? SIGKILL : SIGCONT);
+            }
+            do // until some worker has answered, as above
+                std::this_thread::sleep_for(5ms);
+            while (good == before && calling > 0);
+        }
+    };
+    test::on_threads([&] { call(1); }, [&] { call(2); }, [&] { call(3); }, kill_at_random);
+    CHECK(good + died == 3 * rounds);
+    CHECK(test::eventually([&] { return pool.pids().size() == 2; }));
+}
+
 TEST_CASE("callers of all kinds at once, and workers that come and go")
 {
     process_pool pool({.processes = 2, .max_tasks_per_worker = 7});

@@ -6,9 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <cstring>
-#include <thread>
 #include <utility>
 
 #if !defined(MSG_CMSG_CLOEXEC)
@@ -45,30 +43,6 @@ void detach(msghdr& m, unique_fd& into) noexcept
             into = unique_fd(fd);
         }
 }
-
-/// Who waits for a frame looks for it a while before it sleeps: to be woken takes twice as long as a short call and its answer do.
-/// Between looks it lets others have the processor; where there is only one, it sleeps at once.
-class short_wait {
-public:
-    explicit short_wait(bool wanted) noexcept
-    {
-        static const bool several = std::thread::hardware_concurrency() > 1;
-        if (wanted && several)
-            until_ = clock::now() + std::chrono::microseconds(50);
-    }
-    explicit operator bool() const noexcept { return until_ != clock::time_point::min(); }
-    void look_again() noexcept
-    {
-        if (clock::now() < until_)
-            std::this_thread::yield();
-        else
-            until_ = clock::time_point::min();
-    }
-
-private:
-    using clock = std::chrono::steady_clock;
-    clock::time_point until_ = clock::time_point::min();
-};
 
 } // namespace
 
@@ -109,9 +83,36 @@ void widen(int socket) noexcept
     static_cast<void>(::setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &size, sizeof size));
 }
 
+void frame_receiver::expect(mail_slot* m) noexcept
+{
+    expected_ = m && patience_.has_some() ? m : nullptr;
+    if (expected_)
+        expected_->look();
+}
+
+/// Whether it was a frame, if one came while we were awake.
+frame_receiver::status frame_receiver::receive_mail()
+{
+    mail_slot& m = *std::exchange(expected_, nullptr);
+    switch (m.wait()) {
+    case mail_slot::result::frame:
+        patience_.rewarded();
+        return m.take(header_, bytes_) ? status::complete : status::broken;
+    case mail_slot::result::elsewhere:
+        patience_.rewarded();
+        break;
+    case mail_slot::result::nothing:
+        patience_.disappointed();
+        break;
+    }
+    return status::would_block;
+}
+
 frame_receiver::status frame_receiver::receive(int socket, bool wait)
 {
-    short_wait awake(wait);
+    if (wait && expected_)
+        if (const status s = receive_mail(); s != status::would_block)
+            return s;
     for (;;) {
         // A small frame comes in one piece: the header and what follows are read together.
         char first[2048];
@@ -130,15 +131,11 @@ frame_receiver::status frame_receiver::receive(int socket, bool wait)
         one_descriptor control;
         m.msg_control = control.space;
         m.msg_controllen = sizeof control.space;
-        const ssize_t n = ::recvmsg(socket, &m, MSG_CMSG_CLOEXEC | (wait && !awake ? 0 : MSG_DONTWAIT));
+        const ssize_t n = ::recvmsg(socket, &m, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));
         if (n < 0) {
             if (errno == EINTR)
                 continue;
             const bool nothing_yet = errno == EAGAIN || errno == EWOULDBLOCK;
-            if (nothing_yet && awake) {
-                awake.look_again();
-                continue;
-            }
             return nothing_yet ? status::would_block : errno == ECONNRESET ? status::reset : status::closed;
         }
         if (n == 0)

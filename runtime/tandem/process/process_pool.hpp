@@ -75,7 +75,8 @@ inline constexpr bool is_owned_map<owned_map<F, View>> = true;
 /// operation_cancelled.
 /// Errors of construction: std::invalid_argument; what the initializer throws, as it was thrown; std::logic_error when the program
 /// has other threads and process_server::start was not called before.
-/// Thread safety: every member from any thread, but for the destructor. Cost of `apply`: four system calls, as of a bare socket.
+/// Thread safety: every member from any thread, but for the destructor. Cost of `apply`: no system call while caller and worker are both
+/// awake and the values are small (1 KiB encoded), else those of a socket. Who waits looks for 30 us before it sleeps, if that pays.
 class process_pool : public pool_verbs<process_pool> {
 public:
     process_pool() : process_pool(process_pool_options{}) {} ///< one worker per core

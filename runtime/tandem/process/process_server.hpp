@@ -11,7 +11,8 @@ namespace tandem {
 ///         …
 ///
 /// A worker sees the program's globals as they were when the server started. The server closes every descriptor but the standard
-/// three (its standard input is /dev/null), resets signal handlers, and ends when its parent does, however that ends.
+/// three (its standard input is /dev/null), resets signal handlers, and ends when its parent does, however that ends. It keeps one
+/// spare worker forked ahead once there has been a pool.
 class process_server {
 public:
     process_server() = delete;

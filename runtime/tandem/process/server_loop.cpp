@@ -1,23 +1,18 @@
 // What the fork server does. It has one thread and knows nothing of the work: it forks, kills, and reports who has died.
 
+#include <tandem/process/detail/child_setup.hpp>
 #include <tandem/process/detail/frame.hpp>
 #include <tandem/process/detail/server_protocol.hpp>
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#if defined(__linux__)
-#include <sys/prctl.h>
-#endif
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <cstdlib>
-#include <cstring>
 #include <deque>
 #include <memory>
 #include <utility>
@@ -27,48 +22,7 @@ namespace tandem::detail {
 
 namespace {
 
-void close_from(int first) noexcept
-{
-#if defined(SYS_close_range)
-    if (::syscall(SYS_close_range, static_cast<unsigned>(first), ~0U, 0U) == 0)
-        return;
-#endif
-    const long most = ::sysconf(_SC_OPEN_MAX);
-    for (int fd = first; fd < (most > 0 ? most : 1024); ++fd)
-        ::close(fd);
-}
-
-/// The descriptors that stay, moved to 3 and the numbers after it (-1 for those that were not there); all others are closed.
-template <std::size_t N>
-void keep_only(int (&fds)[N]) noexcept
-{
-    for (int& fd : fds) // out of the way first
-        if (fd >= 0)
-            fd = ::fcntl(fd, F_DUPFD_CLOEXEC, 3 + static_cast<int>(N));
-    int next = 3;
-    for (int& fd : fds)
-        if (fd >= 0)
-            fd = ::dup3(fd, next++, O_CLOEXEC);
-    close_from(next);
-}
-
-void set_name(const char* name) noexcept
-{
-#if defined(__linux__)
-    ::prctl(PR_SET_NAME, name);
-#else
-    static_cast<void>(name);
-#endif
-}
-
 extern "C" void only_wakes(int) {}
-
-void default_signals() noexcept
-{
-    for (int s = 1; s < NSIG; ++s)
-        if (s != SIGKILL && s != SIGSTOP)
-            ::signal(s, SIG_DFL);
-}
 
 struct client {
     unique_fd socket;
@@ -78,7 +32,7 @@ struct client {
 struct child {
     pid_t pid;
     std::uint64_t id;
-    client* owner; // null: gone, nobody wants to know
+    client* owner; // null: gone, nobody wants to know; or the spare
 };
 
 class server {
@@ -89,6 +43,7 @@ public:
 private:
     bool serve_control();
     bool serve(client& c);
+    [[nodiscard]] int prepare_spare();
     void spawn(client& c, const server_request& r, unique_fd socket);
     void report(client& c, const server_reply& r);
     void send_unsent(client& c) noexcept;
@@ -101,6 +56,9 @@ private:
     const pid_t self_ = ::getpid();
     std::vector<std::unique_ptr<client>> clients_;
     std::vector<child> children_;
+    // A worker forked ahead, so that one that dies has a successor without delay. It waits at the other end of this.
+    unique_fd spare_;
+    pid_t spare_pid_ = 0; // of the last; it may have become a worker
 };
 
 void server::run()
@@ -169,31 +127,47 @@ bool server::serve(client& c)
     return true;
 }
 
+/// Forks a spare worker, unless there is one. Returns 0 or an errno.
+int server::prepare_spare()
+{
+    if (spare_)
+        return 0;
+    int ends[2];
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+        return errno;
+    unique_fd ours(ends[0]);
+    unique_fd theirs(ends[1]);
+    const pid_t pid = ::fork();
+    if (pid == 0)
+        wait_for_a_pool(std::move(theirs), self_);
+    if (pid < 0)
+        return errno;
+    children_.push_back({pid, 0, nullptr});
+    spare_ = std::move(ours);
+    spare_pid_ = pid;
+    return 0;
+}
+
 void server::spawn(client& c, const server_request& r, unique_fd socket)
 {
-    const pid_t pid = ::fork();
-    if (pid == 0) {
-#if defined(__linux__)
-        ::prctl(PR_SET_PDEATHSIG, SIGKILL); // the server never goes first but by force
-        if (::getppid() != self_)
-            ::_exit(0);
-#endif
-        int keep[] = {socket.release()};
-        keep_only(keep);
-        default_signals();
-        ::signal(SIGINT, SIG_IGN); // Ctrl-C goes to the whole group; the parent decides
-        sigset_t none;
-        sigemptyset(&none);
-        ::sigprocmask(SIG_SETMASK, &none, nullptr);
-        set_name(r.name);
-        run_worker(keep[0]);
+    int error = 0;
+    for (int attempt = 0; attempt < 2; ++attempt) { // a spare that somebody killed shows now
+        error = prepare_spare();
+        if (error != 0)
+            break;
+        child& k = *std::ranges::find(children_, spare_pid_, &child::pid);
+        error = send_message(spare_.get(), &r, sizeof r, socket.get(), MSG_DONTWAIT);
+        spare_ = {};
+        if (error == 0) {
+            k.id = r.id;
+            k.owner = &c;
+            report(c, {.what = server_reply::verb::spawned, .id = r.id, .pid = k.pid});
+            socket = {};                        // not for the spare to inherit
+            static_cast<void>(prepare_spare()); // for the next; if that fails, it will then
+            return;
+        }
     }
-    if (pid < 0) {
-        report(c, {.what = server_reply::verb::failed, .id = r.id, .status = errno});
-        return;
-    }
-    children_.push_back({pid, r.id, &c});
-    report(c, {.what = server_reply::verb::spawned, .id = r.id, .pid = pid});
+    report(c, {.what = server_reply::verb::failed, .id = r.id, .status = error});
 }
 
 void server::report(client& c, const server_reply& r)
@@ -216,6 +190,8 @@ void server::reap()
             if (children_[k].pid == pid) {
                 const child gone = children_[k];
                 children_.erase(children_.begin() + static_cast<std::ptrdiff_t>(k));
+                if (pid == spare_pid_)
+                    spare_ = {};
                 if (gone.owner)
                     report(*gone.owner, {.what = server_reply::verb::died, .id = gone.id, .pid = pid, .status = status});
                 break;
@@ -255,6 +231,8 @@ void run_server(unique_fd control, unique_fd parent) noexcept
     for (const int s : {SIGINT, SIGHUP, SIGTERM, SIGPIPE})
         ::signal(s, SIG_IGN); // what the terminal sends to the group is the parent's to act on; we go when it goes
     set_name("tandem-server");
+    static_cast<void>(::getppid()); // as a worker does first; see there
+    rehearse_worker();
     server(keep[0], keep[1]).run();
 }
 

@@ -51,7 +51,10 @@ bool supervisor::begin(slot& s, remote_task& t, bool direct, finished_list& done
         if (s.deadline < poll_until_)
             wake();
     }
-    const int error = send_frame(s.socket.get(), t.header, t.arguments);
+    if (direct)
+        s.receiver.expect(s.mail.answers());
+    mail_slot* const mail = s.mail.calls();
+    const int error = mail && mail->put(t.header, t.arguments) ? 0 : send_frame(s.socket.get(), t.header, t.arguments);
     if (error == 0)
         return true; // the arguments are kept, for the case that the worker dies before it has read them
     s.task = nullptr;

@@ -157,6 +157,7 @@ void supervisor::serve_socket(std::size_t k)
             else {
                 failed_starts_ = 0;
                 s.pid = static_cast<int>(s.receiver.header().count);
+                s.mail.open(o.value);
                 if (constructing_ && ++ready_at_first_ == options_.processes)
                     started_.notify_one();
                 released(s, done);

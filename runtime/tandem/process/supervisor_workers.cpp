@@ -31,7 +31,7 @@ void supervisor::worker_gone(slot& s, finished_list& done)
     const int status = s.status.value_or(0);
     const int pid = s.pid;
     const bool timed_out = s.timed_out;
-    bool reset = s.reset;
+    bool unread = s.reset || (s.mail.calls() && s.mail.calls()->unread());
     remote_outcome o;
     bool answered_at_last = false;
     if (task && !s.closed) {
@@ -39,7 +39,7 @@ void supervisor::worker_gone(slot& s, finished_list& done)
         try {
             const auto last = s.receiver.receive(s.socket.get(), false);
             answered_at_last = last == frame_receiver::status::complete;
-            reset = last == frame_receiver::status::reset;
+            unread = unread || last == frame_receiver::status::reset;
             if (answered_at_last)
                 o = outcome_of(s);
         }
@@ -62,7 +62,7 @@ void supervisor::worker_gone(slot& s, finished_list& done)
             {task, {.error = std::make_exception_ptr(timeout_error(
                         task->description() + ": it took longer than the pool's task_timeout, and its worker was killed")),
                        .value = {}}});
-    else if (task && reset && ++task->attempts < most_attempts && !broken_)
+    else if (task && unread && ++task->attempts < most_attempts && !broken_)
         again(*task, done); // it had not been read, so it had not begun
     else if (task)
         done.push_back({task, {.error = death(task->description()), .value = {}}});

@@ -5,6 +5,7 @@
 #include <tandem/process/exception_codec.hpp>
 #include <tandem/process/worker_call.hpp>
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cstdint>
@@ -55,6 +56,43 @@ void expect_large_blocks() noexcept
     std::free(block);
 }
 
+class worker {
+public:
+    explicit worker(int socket) noexcept : socket_(socket), pid_(static_cast<std::uint64_t>(::getpid())) {}
+
+    /// Waits for a call, runs it and answers; false when there is nobody any more.
+    bool serve_one()
+    {
+        if (receiver_.receive(socket_, true) != frame_receiver::status::complete)
+            return false;
+        const frame_header header = receiver_.header();
+        frame_header answer;
+        payload bytes;
+        {
+            worker_call c{.header = &header, .arguments = receiver_.take(), .answer = {}};
+            if (header.thunk)
+                run(c, answer, bytes);
+            else
+                answer.kind = frame_kind::ready; // no initializer
+        }
+        if (answer.kind == frame_kind::ready) {
+            bytes = mail_.create();
+            answer.size = bytes.size();
+            answer.in_memory = bytes.in_memory();
+        }
+        answer.count = pid_; // so that who sees it ready knows it, whatever the server's report takes
+        receiver_.expect(mail_.calls());
+        mail_slot* const mail = mail_.answers();
+        return (mail && mail->put(answer, bytes)) || send_frame(socket_, answer, bytes) == 0;
+    }
+
+private:
+    const int socket_;
+    const std::uint64_t pid_;
+    frame_receiver receiver_;
+    mailbox_mapping mail_;
+};
+
 } // namespace
 
 std::exception_ptr codec_error_from(const char* doing, const std::exception_ptr& why) noexcept
@@ -72,26 +110,31 @@ std::exception_ptr codec_error_from(const char* doing, const std::exception_ptr&
 
 void run_worker(int socket) noexcept
 {
+    worker w(socket);
+    while (w.serve_one()) {}
+    leave();
+}
+
+void rehearse_worker() noexcept
+{
+    int ends[2];
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+        return;
+    const unique_fd parents(ends[0]);
+    const unique_fd workers(ends[1]);
     expect_large_blocks();
+    const frame_header setup{.kind = frame_kind::setup};
+    worker w(workers.get());
+    if (send_frame(parents.get(), setup, payload()) != 0 || !w.serve_one())
+        return;
     frame_receiver receiver;
-    const auto pid = static_cast<std::uint64_t>(::getpid());
-    for (;;) {
-        if (receiver.receive(socket, true) != frame_receiver::status::complete)
-            leave();
-        const frame_header header = receiver.header();
-        frame_header answer;
-        payload bytes;
-        {
-            worker_call c{.header = &header, .arguments = receiver.take(), .answer = {}};
-            if (header.thunk)
-                run(c, answer, bytes);
-            else
-                answer.kind = frame_kind::ready; // no initializer
-        }
-        answer.count = pid; // so that who sees it ready knows it, whatever the server's report takes
-        if (send_frame(socket, answer, bytes) != 0)
-            leave();
-    }
+    mailbox_mapping mail;
+    if (receiver.receive(parents.get(), true) != frame_receiver::status::complete)
+        return;
+    mail.open(receiver.take());
+    const frame_header call{.kind = frame_kind::call, .thunk = [](worker_call&) {}};
+    if ((mail.calls() && mail.calls()->put(call, payload())) || send_frame(parents.get(), call, payload()) == 0)
+        static_cast<void>(w.serve_one());
 }
 
 } // namespace tandem::detail

@@ -34,6 +34,9 @@ struct server_reply {
 
 /// A worker's life, on its socket.
 [[noreturn]] void run_worker(int socket) noexcept;
+/// The beginning of it, in the server. What happens there for the first time, the binding of symbols above all, costs page faults, which
+/// are dear in virtual machines; workers are forked with all that done.
+void rehearse_worker() noexcept;
 
 /// A new connection to the fork server, which is started if need be and still possible.
 [[nodiscard]] unique_fd connect_to_server();

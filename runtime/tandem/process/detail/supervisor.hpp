@@ -1,6 +1,7 @@
 #pragma once
 
 #include <tandem/process/detail/frame.hpp>
+#include <tandem/process/detail/mailbox.hpp>
 #include <tandem/process/detail/remote_task.hpp>
 #include <tandem/process/detail/server_protocol.hpp>
 #include <tandem/process/detail/unique_fd.hpp>
@@ -68,6 +69,7 @@ private:
         std::uint64_t id = 0;
         int pid = 0;
         unique_fd socket;
+        mailbox_mapping mail; // from when it is ready
         // Owned by whoever waits for the answer: the thread, or the caller while `direct`.
         frame_receiver receiver;
         remote_task* task = nullptr;
