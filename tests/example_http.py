@@ -7,21 +7,27 @@ import signal
 import socket
 import time
 
-from example_servers import Server, check, eventually, expect, read_all, read_until
+from example_servers import Server, check, eventually, expect, read_all
+
+
+def head(peer):
+    """The head of a response, byte by byte, so that nothing of what follows is taken."""
+    text = b""
+    while not text.endswith(b"\r\n\r\n"):
+        byte = peer.recv(1)
+        expect(byte, f"the connection ended after {text!r}")
+        text += byte
+    return text
 
 
 def answer(peer):
     """One response: its status and body."""
-    head = b""
-    while not head.endswith(b"\r\n\r\n"):
-        byte = peer.recv(1)
-        expect(byte, f"the connection ended after {head!r}")
-        head += byte
-    length = int(re.search(rb"\r\nContent-Length: (\d+)\r\n", head)[1])
+    start = head(peer)
+    length = int(re.search(rb"\r\nContent-Length: (\d+)\r\n", start)[1])
     body = b""
     while len(body) < length:
         body += peer.recv(length - len(body))
-    return int(head.split()[1]), body
+    return int(start.split()[1]), body
 
 
 def get(path, more=b""):
@@ -52,13 +58,13 @@ def http(program):
 
         # a client that holds its body back, one that offers another protocol, and one that wants the head only
         peer.sendall(b"POST /sum HTTP/1.1\r\nContent-Length: 3\r\nexpect: 100-continue\r\n\r\n")
-        expect(read_until(peer, b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n", "it was not told to go on")
+        expect(head(peer) == b"HTTP/1.1 100 Continue\r\n\r\n", "it was not told to go on")
         peer.sendall(b"[4]")
         expect(answer(peer) == (200, b'{"sum":4}'), "a body that was held back")
         peer.sendall(get(b"/plaintext", b"Connection: Upgrade\r\nUpgrade: h2c\r\n"))
         expect(answer(peer) == (200, b"Hello, World!"), "an upgrade that need not be")
         peer.sendall(get(b"/plaintext").replace(b"GET", b"HEAD") + get(b"/plaintext"))
-        expect(read_until(peer, b"\r\n\r\n").endswith(b"Content-Length: 13\r\n\r\n"), "HEAD")
+        expect(head(peer).endswith(b"Content-Length: 13\r\n\r\n"), "HEAD")
         expect(answer(peer) == (200, b"Hello, World!"), "what comes after a HEAD")
         old = server.connect(b"GET /plaintext HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
         expect(read_all(old).endswith(b"\r\nConnection: close\r\n\r\nHello, World!"), "HTTP/1.0")
@@ -121,16 +127,20 @@ def http_cut_off(program):
         server.ended(rf"stopped; requests: [01], connections: 2, cut off: {1 if whole else 2}\n")
 
 
+def stat(pid):
+    """The fields of /proc/PID/stat, from the third: the state, the parent, …"""
+    return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
 def children(pid):
     """The processes that it has started."""
     found = []
-    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
         try:
-            fields = stat.read_text().rpartition(")")[2].split()  # the state, the parent, …
+            if int(stat(process.name)[1]) == pid:
+                found.append(int(process.name))
         except OSError:
-            continue  # it has gone
-        if int(fields[1]) == pid:
-            found.append(int(stat.parent.name))
+            pass  # it has gone
     return found
 
 
@@ -141,8 +151,10 @@ def http_processes(program):
         expect(answer(peer) == (200, b'{"below":1000000,"primes":78498}'), "primes in another process")
         (fork_server,) = children(server.process.pid)
         (worker,) = children(fork_server)
+        spent = int(stat(worker)[11])
+        peer.sendall(get(b"/primes?below=100000000"))
+        expect(eventually(lambda: int(stat(worker)[11]) > spent + 1), "the worker did not begin")
         os.kill(worker, signal.SIGSTOP)  # so that it is at it for as long as we like
-        peer.sendall(get(b"/primes?below=1000"))
         other = server.connect(get(b"/plaintext"))
         expect(answer(other) == (200, b"Hello, World!"), "the rest was held up")
 
@@ -152,7 +164,8 @@ def http_processes(program):
 
         expect(eventually(hangs), "the metrics do not know of the request that hangs")
         os.kill(worker, signal.SIGKILL)
-        expect(answer(peer) == (500, b'{"error":"the computation crashed"}'), "a crash")
+        crash = answer(peer)
+        expect(crash == (500, b'{"error":"the computation crashed"}'), f"a crash was answered with {crash}")
         peer.sendall(get(b"/primes?below=1000"))
         expect(answer(peer) == (200, b'{"below":1000,"primes":168}'), "primes after a crash")
         server.stop(r"stopped; requests: \d+, connections: 2, cut off: 0\n", signal.SIGTERM)
