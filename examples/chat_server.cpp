@@ -79,11 +79,13 @@ struct chat {
         co_return text;
     }
 
-    // Until the outbox is closed, by the reader below, by who found it full, or when the server stops.
-    static task<> write_all(tcp::socket& socket, client& me)
+    // Until the outbox is closed, by the reader below, by who found it full, or when the server stops. What throws ends the reader as well.
+    task<> write_all(tcp::socket& socket, client& me) const
     {
-        while (const auto m = co_await me.outbox.receive())
-            co_await asio::async_write(socket, asio::buffer(**m), use_task);
+        while (const auto m = co_await me.outbox.receive()) {
+            auto write = asio::async_write(socket, asio::buffer(**m), use_task);
+            co_await tandem::with_timeout(std::move(write), idle); // for one who does not read, but stays
+        }
         asio::error_code gone;
         socket.shutdown(tcp::socket::shutdown_both, gone); // which ends the reader too
     }

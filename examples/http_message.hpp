@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 #include <http_parser.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <stdexcept>
@@ -20,7 +21,7 @@ struct refusal : std::runtime_error {
 };
 
 struct limits {
-    std::size_t head = 8 * 1024; ///< request line and headers
+    std::size_t head = 8 * 1024; ///< the request's target and headers
     std::size_t body = 1024 * 1024;
 };
 
@@ -56,15 +57,15 @@ public:
     {
         const std::size_t n = http_parser_execute(&parser_, &settings(), bytes.data(), bytes.size());
         begun_ = begun_ || n > 0;
-        if (!in_body_ && (head_ += n) > limits_.head)
-            refusal_ = 431;
+        if (!in_body_ && (before_body_ += n) > 2 * limits_.head)
+            refusal_ = 431; // blank lines before the request, say
         if (refusal_ == 431)
             throw refusal(431, "the head is too large");
         if (refusal_ == 413)
             throw refusal(413, "the body is too large");
         const auto error = HTTP_PARSER_ERRNO(&parser_);
-        if (parser_.upgrade)
-            throw refusal(501, "no upgrades here");
+        if (parser_.upgrade && parser_.method == HTTP_CONNECT)
+            throw refusal(501, "this is no proxy"); // other upgrades are offers, which need not be taken
         if (error != HPE_OK && error != HPE_PAUSED)
             throw refusal(400, http_errno_description(error));
         return n;
@@ -73,11 +74,13 @@ public:
     [[nodiscard]] bool complete() const noexcept { return complete_; }
     /// Whether some bytes of a request have come.
     [[nodiscard]] bool begun() const noexcept { return begun_; }
+    /// True once, when the client holds the body back until it is told to go on.
+    [[nodiscard]] bool waits_for_continue() noexcept { return in_body_ && !complete_ && std::exchange(expects_continue_, false); }
 
     request take()
     {
         request r = std::move(request_);
-        r.keep_alive = http_should_keep_alive(&parser_) != 0;
+        r.keep_alive = http_should_keep_alive(&parser_) != 0 && parser_.http_minor >= 1; // with 1.0 it would have to be agreed on
         r.method = http_method_str(static_cast<http_method>(parser_.method));
         restart();
         return r;
@@ -89,9 +92,20 @@ private:
         http_parser_init(&parser_, HTTP_REQUEST);
         parser_.data = this;
         request_ = {};
-        head_ = 0;
+        header_.clear();
+        head_ = before_body_ = 0;
         refusal_ = 0;
-        begun_ = complete_ = in_body_ = false;
+        begun_ = complete_ = in_body_ = in_value_ = expects_continue_ = false;
+    }
+    int count_head(std::size_t n)
+    {
+        if ((head_ += n) > limits_.head)
+            refusal_ = 431;
+        return refusal_ ? -1 : 0;
+    }
+    static bool is_expect(std::string_view name)
+    {
+        return std::ranges::equal(name, std::string_view("expect"), [](char a, char b) { return (a | 0x20) == b; });
     }
     static parser& self(http_parser* p) { return *static_cast<parser*>(p->data); }
     static const http_parser_settings& settings()
@@ -100,7 +114,20 @@ private:
             http_parser_settings t{};
             t.on_url = [](http_parser* p, const char* text, std::size_t n) {
                 self(p).request_.target.append(text, n);
-                return 0;
+                return self(p).count_head(n);
+            };
+            t.on_header_field = [](http_parser* p, const char* text, std::size_t n) { // of trailers, too
+                parser& me = self(p);
+                if (std::exchange(me.in_value_, false))
+                    me.header_.clear();
+                me.header_.append(text, n);
+                return me.count_head(n);
+            };
+            t.on_header_value = [](http_parser* p, const char*, std::size_t n) {
+                parser& me = self(p);
+                me.in_value_ = true;
+                me.expects_continue_ = me.expects_continue_ || is_expect(me.header_); // of all that there is, 100-continue
+                return me.count_head(n);
             };
             t.on_headers_complete = [](http_parser* p) {
                 parser& me = self(p);
@@ -131,11 +158,15 @@ private:
     http_parser parser_{};
     limits limits_;
     request request_;
+    std::string header_; // the name of the one that is being read
     std::size_t head_ = 0;
+    std::size_t before_body_ = 0;
     int refusal_ = 0;
     bool begun_ = false;
     bool complete_ = false;
     bool in_body_ = false;
+    bool in_value_ = false;
+    bool expects_continue_ = false;
 };
 
 struct response {
@@ -170,11 +201,12 @@ inline std::string_view reason(int status)
     }
 }
 
-inline void append(std::string& out, const response& r, bool keep_alive)
+inline void append(std::string& out, const response& r, bool keep_alive, bool with_body = true)
 {
     out += fmt::format("HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n{}\r\n", r.status, reason(r.status), r.type,
         r.body.size(), keep_alive ? "" : "Connection: close\r\n");
-    out += r.body;
+    if (with_body)
+        out += r.body;
 }
 
 /// Text as a JSON string, quoted.

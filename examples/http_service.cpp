@@ -1,5 +1,6 @@
 // An HTTP/1.1 JSON service: keep-alive and pipelining, limits on the size of a request and on the time for it, CPU-heavy work on a pool
-// of its own so that it does not hold up the rest, /metrics, and a graceful stop on Ctrl-C or SIGTERM with requests in flight.
+// of its own so that it does not hold up the rest (with --processes N one of processes, where a crash costs one answer), /metrics, and a
+// graceful stop on Ctrl-C or SIGTERM with requests in flight.
 //   curl localhost:8080/hello?name=ada      curl localhost:8080/primes?below=1000000      curl -d '[1,2,3]' localhost:8080/sum
 
 #include "command_line.hpp"
@@ -8,6 +9,7 @@
 #include <tandem/io/serve.hpp>
 #include <tandem/io/signals.hpp>
 #include <tandem/io/use_task.hpp>
+#include <tandem/process/process_pool.hpp>
 #include <tandem/tandem.hpp>
 
 #include <asio/ip/tcp.hpp>
@@ -18,9 +20,10 @@
 #include <atomic>
 #include <charconv>
 #include <chrono>
+#include <cmath>
 #include <csignal>
 #include <cstdint>
-#include <numeric>
+#include <optional>
 #include <vector>
 
 using asio::ip::tcp;
@@ -33,6 +36,7 @@ struct service {
     std::chrono::duration<double> idle_timeout; // between requests
     http::limits limits;
     tandem::thread_pool& cpu;
+    std::optional<tandem::process_pool>& processes; // in its place, if there is one
     tandem::serve_counters connections{};
     tandem::stop_source closing{}; // ends what waits for a request that has not begun
     std::atomic<std::uint64_t> requests = 0;
@@ -41,6 +45,7 @@ struct service {
 
     task<> operator()(tcp::socket socket);
     task<http::response> answer(const http::request& r);
+    task<std::size_t> primes(std::size_t below);
     [[nodiscard]] std::string metrics() const;
 };
 
@@ -51,44 +56,77 @@ T number(std::string_view text)
 {
     T n{};
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
-    if (error != std::errc() || end != text.data() + text.size())
+    bool good = error == std::errc() && end == text.data() + text.size();
+    if constexpr (std::is_floating_point_v<T>)
+        good = good && std::isfinite(n);
+    if (!good)
         throw http::refusal(400, "a number was expected");
     return n;
 }
 
-task<std::size_t> count_primes(std::size_t below)
+template <class Stopped>
+std::size_t count_primes(std::size_t below, Stopped stopped)
 {
-    const tandem::stop_token stop = co_await tandem::this_task::stop_token();
     std::vector<bool> composite(below, false);
     std::size_t count = 0;
     for (std::size_t n = 2; n < below; ++n) {
         if (composite[n])
             continue;
-        if (stop.stop_requested())
+        if (stopped())
             throw tandem::operation_cancelled("count_primes");
         ++count;
         for (std::size_t m = n * n; m < below; m += n)
             composite[m] = true;
     }
-    co_return count;
+    return count;
+}
+
+task<std::size_t> primes_here(std::size_t below)
+{
+    const tandem::stop_token stop = co_await tandem::this_task::stop_token();
+    co_return count_primes(below, [&] { return stop.stop_requested(); });
+}
+
+std::size_t primes_elsewhere(std::size_t below)
+{
+    return count_primes(below, [] { return false; });
+}
+
+task<std::size_t> service::primes(std::size_t below)
+{
+    if (processes) {
+        auto call = processes->apply_async(primes_elsewhere, tandem::args(below));
+        co_return co_await std::move(call);
+    }
+    auto call = tandem::schedule_on(cpu, primes_here(below));
+    co_return co_await std::move(call);
+}
+
+std::string_view trimmed(std::string_view text)
+{
+    constexpr std::string_view blanks = " \n\r\t";
+    text = text.substr(0, text.find_last_not_of(blanks) + 1);
+    return text.substr(std::min(text.find_first_not_of(blanks), text.size()));
 }
 
 double sum_of_array(std::string_view json)
 {
-    const auto blank = [](char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; };
-    std::string text;
-    for (const char c : json)
-        if (!blank(c))
-            text += c;
-    if (text.size() < 2 || text.front() != '[' || text.back() != ']')
+    json = trimmed(json);
+    if (json.size() < 2 || json.front() != '[' || json.back() != ']')
         throw http::refusal(400, "a JSON array of numbers was expected");
-    std::string_view rest = std::string_view(text).substr(1, text.size() - 2);
+    json = trimmed(json.substr(1, json.size() - 2));
     double sum = 0;
-    while (!rest.empty()) {
-        const std::string_view item = rest.substr(0, rest.find(','));
-        sum += number<double>(item);
-        rest.remove_prefix(item.size() < rest.size() ? item.size() + 1 : item.size());
+    while (!json.empty()) {
+        const std::size_t comma = json.find(',');
+        sum += number<double>(trimmed(json.substr(0, comma)));
+        if (comma == std::string_view::npos)
+            break;
+        json.remove_prefix(comma + 1);
+        if (json.empty())
+            throw http::refusal(400, "a number was expected after the comma");
     }
+    if (!std::isfinite(sum))
+        throw http::refusal(400, "the sum is too large");
     return sum;
 }
 
@@ -105,8 +143,7 @@ task<http::response> service::answer(const http::request& r)
         const auto below = number<std::size_t>(r.query("below"));
         if (below > 100'000'000)
             throw http::refusal(400, "below must not be more than 100000000");
-        auto elsewhere = tandem::schedule_on(cpu, count_primes(below));
-        const std::size_t count = co_await std::move(elsewhere);
+        const std::size_t count = co_await primes(below);
         co_return http::response{.body = fmt::format("{{\"below\":{},\"primes\":{}}}", below, count)};
     }
     if (path == "/sum") {
@@ -146,10 +183,13 @@ task<> service::operator()(tcp::socket socket)
     bool idle = false; // waiting for a request that has not begun
     while (keep_alive) {
         http::response response;
+        bool with_body = true;
         try {
             std::chrono::steady_clock::time_point deadline; // of a request that has begun
             while (!parser.complete()) {
                 if (unread.empty()) {
+                    if (parser.waits_for_continue())
+                        out += "HTTP/1.1 100 Continue\r\n\r\n";
                     // What was answered goes out before we wait for more: pipelined requests are answered together.
                     if (!out.empty()) {
                         co_await tandem::with_timeout(asio::async_write(socket, asio::buffer(out), use_task), read_timeout);
@@ -176,6 +216,7 @@ task<> service::operator()(tcp::socket socket)
             const counted one(in_flight);
             ++requests;
             keep_alive = request.keep_alive && !closing.stop_requested();
+            with_body = request.method != "HEAD";
             response = co_await answer(request);
         }
         catch (const http::refusal& e) {
@@ -190,12 +231,15 @@ task<> service::operator()(tcp::socket socket)
             ++refused;
             keep_alive = false;
         }
+        catch (const tandem::worker_died&) {
+            response = {.status = 500, .body = R"({"error":"the computation crashed"})"};
+        }
         catch (const tandem::operation_cancelled&) {
             if (idle)
                 co_return;
             throw; // cut off
         }
-        http::append(out, response, keep_alive);
+        http::append(out, response, keep_alive, with_body);
     }
     co_await tandem::with_timeout(asio::async_write(socket, asio::buffer(out), use_task), read_timeout);
     // What the client still sends is read and dropped for a moment: to close with it unread would reset the connection, and the answer
@@ -213,16 +257,24 @@ int main(int argc, char** argv)
 {
     unsigned short port = 8080;
     int threads = 2;
+    int process_count = 0;
     double read_timeout = 10;
     double idle_timeout = 60;
     double drain = 10;
     read_command_line(argc, argv, option("--port", port, 0, 65535), option("--threads", threads, 1, 1024),
-        option("--read-timeout", read_timeout, 0.001, 1e6), option("--idle-timeout", idle_timeout, 0.001, 1e6),
-        option("--drain", drain, 0, 1e6));
+        option("--processes", process_count, 0, 1024), option("--read-timeout", read_timeout, 0.001, 1e6),
+        option("--idle-timeout", idle_timeout, 0.001, 1e6), option("--drain", drain, 0, 1e6));
     using seconds = std::chrono::duration<double>;
     try {
+        std::optional<tandem::process_pool> processes; // the first, since none can be made by a program that has threads
+        if (process_count > 0)
+            processes.emplace(static_cast<std::size_t>(process_count));
         tandem::thread_pool cpu{{.threads = tandem::default_thread_count(), .name = "cpu"}};
-        service s{.read_timeout = seconds(read_timeout), .idle_timeout = seconds(idle_timeout), .limits = {}, .cpu = cpu};
+        service s{.read_timeout = seconds(read_timeout),
+            .idle_timeout = seconds(idle_timeout),
+            .limits = {},
+            .cpu = cpu,
+            .processes = processes};
         tandem::thread_pool pool{{.threads = static_cast<std::size_t>(threads), .name = "http"}};
         tcp::acceptor acceptor{pool.context(), tcp::endpoint{asio::ip::address_v4::any(), port}};
         auto stop = tandem::wait_signal(pool, {SIGINT, SIGTERM});

@@ -2,7 +2,6 @@
 // It stands between `// [name]` and `// [/name]`. tests/readme_test.py compares them, runs the Python beside each, and expects the
 // same output.
 
-#include <tandem/io/sleep.hpp>
 #include <tandem/tandem.hpp>
 
 #include <fmt/ranges.h>
@@ -124,6 +123,22 @@ tandem::task<> table_of_coroutine_verbs(tandem::thread_pool& pool)
     co_await pool.apply_async(square, args(1));
     tandem::map_limits limits{.concurrency = 2};
     co_await tandem::map(items, coroutine, limits);
+    co_await tandem::with_timeout(coroutine(1), 60s);
+    co_await tandem::race(coroutine(1), coroutine(2));
+    const auto body = [](tandem::task_scope& scope) -> tandem::task<> {
+        scope.spawn(coroutine(1));
+        co_return;
+    };
+    co_await tandem::with_scope(body);
+    tandem::channel<int> queue{16};
+    tandem::mutex lock;
+    tandem::semaphore units{1};
+    tandem::event event;
+    co_await queue.send(1);
+    const auto guard = co_await lock.lock();
+    co_await units.acquire();
+    event.set();
+    co_await event.wait();
 }
 
 // Each expression of the table of verbs.

@@ -147,6 +147,27 @@ def chat_idle(program):
         server.stop(r"stopped; connections: 2, cut off: 0\n")
 
 
+@check
+def chat_deaf(program):
+    """One who stays, and even talks, but does not read: when nothing more goes out to him for --idle seconds he has to go."""
+    with Server(program, "--port", "0", "--idle", "1") as server:
+        deaf = socket.socket()
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.connect(("127.0.0.1", server.port))
+        deaf.sendall(b"deaf\n")
+        talker = server.connect(b"talker\n")
+        try:
+            for _ in range(300):  # more than the kernel holds
+                talker.sendall((b"y" * 1000 + b"\n") * 40)
+                deaf.sendall(b"d\n")
+                time.sleep(0.002)
+        except ConnectionError:
+            pass  # he has had to go already
+        talker.sendall(b"/quit\n")
+        read_all(talker)
+        server.stop(r"stopped; connections: 2, cut off: 0\n")
+
+
 # --- tcp_proxy and happy_eyeballs --------------------------------------------------------------
 
 
@@ -191,99 +212,3 @@ def happy(program):
         run.returncode == 1 and re.fullmatch(r"happy_eyeballs: 127\.0\.0\.1 port \d+: .*Connection refused\n", run.stderr),
         f"without a server it said {run.stdout!r} and {run.stderr!r}",
     )
-
-
-# --- http_service ------------------------------------------------------------------------------
-
-
-def answer(peer):
-    """One response: its status and body."""
-    head = b""
-    while not head.endswith(b"\r\n\r\n"):
-        byte = peer.recv(1)
-        expect(byte, f"the connection ended after {head!r}")
-        head += byte
-    length = int(re.search(rb"\r\nContent-Length: (\d+)\r\n", head)[1])
-    body = b""
-    while len(body) < length:
-        body += peer.recv(length - len(body))
-    return int(head.split()[1]), body
-
-
-def get(path, more=b""):
-    return b"GET " + path + b" HTTP/1.1\r\nHost: x\r\n" + more + b"\r\n"
-
-
-@check
-def http(program):
-    with Server(program, "--port", "0", "--read-timeout", "1", "--idle-timeout", "20", "--drain", "10") as server:
-        peer = server.connect()
-        for _ in range(3):  # one connection, and the requests in pieces
-            for byte in get(b"/hello?name=ad%22a"):
-                peer.sendall(bytes([byte]))
-            expect(answer(peer) == (200, b'{"hello":"ad%22a"}'), "hello")
-        # pipelined, with a body in between
-        body = b"[1, 2,\n3.5]"
-        post = b"POST /sum HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
-        peer.sendall(get(b"/plaintext") * 50 + post + get(b"/primes?below=1000000") + get(b"/nowhere"))
-        for _ in range(50):
-            expect(answer(peer) == (200, b"Hello, World!"), "pipelined")
-        expect(answer(peer) == (200, b'{"sum":6.5}'), "sum")
-        expect(answer(peer) == (200, b'{"below":1000000,"primes":78498}'), "primes")
-        expect(answer(peer)[0] == 404, "nowhere")
-        peer.sendall(get(b"/sum"))
-        expect(answer(peer)[0] == 405, "a GET of what wants a POST")
-        peer.sendall(b"POST /sum HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n[1,\r\n2\r\n2]\r\n0\r\n\r\n")
-        expect(answer(peer) == (200, b'{"sum":3}'), "chunked")
-
-        hostile = [
-            (400, b"\x00\xff\x16garbage\r\n\r\n"),
-            (400, b"GET / HTTP/9.9\r\nHost\r\n\r\n"),
-            (431, b"GET / HTTP/1.1\r\nX: " + b"y" * 100000),
-            (413, b"POST /sum HTTP/1.1\r\nContent-Length: 999999999999\r\n\r\n"),
-            (413, b"POST /sum HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + (b"80000\r\n" + b"1" * 0x80000 + b"\r\n") * 3),
-            (400, get(b"/primes?below=many")),
-            (400, get(b"/primes?below=99999999999999999999999")),
-            (400, b"POST /sum HTTP/1.1\r\nContent-Length: 5\r\n\r\n[1,,]"),
-        ]
-        for status, data in hostile:
-            bad = server.connect()
-            try:
-                bad.sendall(data)
-            except ConnectionError:
-                pass
-            expect(answer(bad)[0] == status, f"{data[:40]!r} was not answered with {status}")
-            expect(read_all(bad) in (b"", b"<reset>"), f"the connection stayed open after {data[:40]!r}")
-        slow = server.connect(b"GET /plain")
-        half_open = server.connect(get(b"/plaintext"))
-        half_open.shutdown(socket.SHUT_WR)
-        expect(read_all(half_open).endswith(b"Hello, World!"), "who had said all it had to was not answered")
-        expect(answer(slow)[0] == 408, "a slow head was waited for")
-        for _ in range(50):
-            server.connect(b"GET /pl").close()
-
-        peer.sendall(get(b"/metrics"))
-        status, metrics = answer(peer)
-        expect(status == 200 and b"http_refused_total 9\n" in metrics, f"the metrics say {metrics!r}")
-        # A stop with a request in flight, one that has begun, and one connection idle.
-        busy = server.connect(get(b"/primes?below=5000000"))
-        time.sleep(0.1)
-        server.send(signal.SIGTERM)
-        expect(read_all(peer) == b"", "the idle connection was not closed")
-        status, body = answer(busy)
-        expect((status, body) == (200, b'{"below":5000000,"primes":348513}'), f"the request in flight got {status} {body!r}")
-        server.ended(r"stopped; requests: \d+, connections: \d+, cut off: 0\n")
-
-
-@check
-def http_cut_off(program):
-    with Server(program, "--port", "0", "--drain", "0.2") as server:
-        stuck = server.connect(b"POST /sum HTTP/1.1\r\nContent-Length: 9\r\n\r\n[1,")
-        busy = server.connect(get(b"/primes?below=100000000"))  # a second or so: on a fast machine it may be answered
-        time.sleep(0.2)
-        server.send()
-        expect(read_all(stuck) in (b"", b"<reset>"), "what never came whole was answered")
-        got = read_all(busy)
-        whole = got.endswith(b'{"below":100000000,"primes":5761455}')
-        expect(whole or got in (b"", b"<reset>"), f"what was cut off was answered with {got!r}")
-        server.ended(rf"stopped; requests: [01], connections: 2, cut off: {1 if whole else 2}\n")

@@ -14,6 +14,7 @@ import threading
 from dataclasses import dataclass
 
 import example_crashes
+import example_http
 import example_servers
 
 
@@ -108,6 +109,7 @@ EXAMPLES = {
     "chat_server": [
         example_servers.chat,
         example_servers.chat_idle,
+        example_servers.chat_deaf,
         wrong("--idle", "0", says="--idle takes a number from 0.01 to 1000000, not '0'"),
     ],
     "coroutines": [Run(prints=r"(\[0, 1, 4, 9\]\n){2}0\.[2-9]\d s\n", args=("--seconds", "0.1"), tries=20)],
@@ -152,8 +154,9 @@ EXAMPLES = {
     "happy_eyeballs": [example_servers.happy, wrong("--host", says="--host needs a word after it")],
     "hello": [Run(prints=r"\[0, 1, 4, 9, 16, 25, 36, 49, 64, 81\]\n")],
     "http_service": [
-        example_servers.http,
-        example_servers.http_cut_off,
+        example_http.http,
+        example_http.http_cut_off,
+        example_http.http_processes,
         wrong("--threads", "0", says="--threads takes a number from 1 to 1024, not '0'"),
     ],
     "one_thread": [Run(prints="the program goes on\nhello world world world\n", args=("--seconds", "0.1"), tries=20)],

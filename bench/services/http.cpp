@@ -1,4 +1,4 @@
-// The reference for examples/http_service: the same answer on raw Asio callbacks, with the same parser, one thread per io_context user.
+// The reference for examples/http_service: the same answer on raw Asio callbacks, with the same parser, on as many threads.
 
 #include "cases.hpp"
 

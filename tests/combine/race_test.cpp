@@ -133,6 +133,23 @@ TASK_TEST_CASE("a range races too, and says who won")
     CHECK(first.index == 1);
 }
 
+TASK_TEST_CASE("references race as well")
+{
+    int a = 1;
+    int b = 2;
+    const auto refers_after = [](std::chrono::nanoseconds d, int& n) -> task<int&> {
+        co_await sleep_for(d);
+        co_return n;
+    };
+    const auto first = co_await race(refers_after(2s, a), refers_after(1s, b));
+    CHECK(&std::get<1>(first).get() == &b);
+    std::vector<task<int&>> all;
+    all.push_back(refers_after(1s, a));
+    all.push_back(refers_after(2s, b));
+    const auto of_range = co_await when_any(std::move(all));
+    CHECK(&of_range.value == &a);
+}
+
 TEST_CASE("nobody can win in an empty range")
 {
     CHECK_THROWS_WITH_AS(
@@ -218,8 +235,10 @@ TEST_CASE("a stop request ends a race and a when_any")
     };
     CHECK_THROWS_AS(manual.run(runs(stop, 0), stop.get_token()), operation_cancelled);
     stop_source other;
+    const auto before = superseded_errors();
     CHECK_THROWS_WITH_AS(manual.run(runs(other, 1), other.get_token()),
         "when_any: the task was asked to stop before one of the operations succeeded", operation_cancelled);
+    CHECK(superseded_errors() == before + 1); // "early"
 }
 
 TEST_CASE("races on many threads: one winner each, and everything has ended")

@@ -195,6 +195,28 @@ TEST_CASE("a scope that can never finish is found out, and destroyed with all th
     CHECK(t.alive == 0);
 }
 
+TEST_CASE("a body that is no coroutine, and throws after it has spawned: what it spawned is stopped and waited for")
+{
+    tally t;
+    const auto waits = [](tally& counts) -> task<> {
+        const tracked kept(counts);
+        co_await sleep_for(1h);
+    };
+    const auto body = [&](task_scope& s) -> task<> {
+        s.spawn(waits(t));
+        s.spawn(waits(t));
+        throw std::runtime_error("no body");
+    };
+    static_assert(std::is_same_v<decltype(body(std::declval<task_scope&>())), task<>>);
+    manual_context manual;
+    CHECK_THROWS_WITH_AS(manual.run(with_scope(body)), "no body", std::runtime_error);
+    CHECK(t.alive == 0);
+    thread_pool pool{2};
+    for (int k = 0; k < 200; ++k)
+        CHECK_THROWS_WITH_AS(sync_wait(pool, with_scope(body)), "no body", std::runtime_error);
+    CHECK(t.alive == 0);
+}
+
 TEST_CASE("a function that throws before it gives a task is an error of the scope")
 {
     manual_context manual;

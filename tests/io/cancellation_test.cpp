@@ -7,7 +7,6 @@
 #include <tandem/tandem.hpp>
 
 #include <asio/buffer.hpp>
-#include <asio/io_context.hpp>
 #include <asio/read.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/write.hpp>
@@ -235,34 +234,4 @@ TEST_CASE("a stop request raced against a stop request and the end")
             }
         });
     CHECK(ended == rounds);
-}
-
-TEST_CASE("an io_context that is destroyed ends its suspended tasks with operation_cancelled")
-{
-    std::vector<async_result<int>> left;
-    int unwound = 0;
-    {
-        asio::io_context io;
-        struct guard {
-            int& n;
-            ~guard() { ++n; }
-        };
-        const auto sleeper = [](int& n) -> task<int> {
-            const guard g{n};
-            co_await sleep_for(1h);
-            co_return 1;
-        };
-        const auto several = [](auto sleep, int& n) -> task<int> {
-            auto both = when_all(sleep(n), sleep(n));
-            auto [x, y] = co_await std::move(both);
-            co_return x + y;
-        };
-        left.push_back(co_spawn(io, sleeper(unwound)));
-        left.push_back(co_spawn(io, several(sleeper, unwound)));
-        io.run_for(2ms);
-        left.push_back(co_spawn(io, sleeper(unwound))); // never begun
-    }
-    for (auto& r : left)
-        CHECK_THROWS_AS(r.get(), operation_cancelled);
-    CHECK(unwound >= 3);
 }

@@ -1,117 +1,18 @@
-#include "support/threads.hpp"
+#include "echo_service.hpp"
 
-#include <tandem/combine/with_timeout.hpp>
-#include <tandem/io/serve.hpp>
-#include <tandem/io/use_task.hpp>
-#include <tandem/pool/co_spawn.hpp>
-#include <tandem/sync/sleep.hpp>
-
-#include <asio/ip/tcp.hpp>
 #include <asio/local/stream_protocol.hpp>
-#include <asio/read.hpp>
-#include <asio/thread_pool.hpp>
-#include <asio/write.hpp>
 #include <doctest/doctest.h>
 
-#include <array>
 #include <atomic>
-#include <chrono>
 #include <cstdio>
-#include <exception>
 #include <memory>
-#include <mutex>
-#include <stdexcept>
-#include <string>
 #include <thread>
-#include <vector>
 
-#include <fcntl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 using namespace tandem;
 using namespace tandem::test;
 using namespace std::chrono_literals;
-using asio::ip::tcp;
-
-namespace {
-
-/// Echoes; "fail" makes it throw, and "hold" makes it wait for ever.
-template <class Socket>
-task<> echo(Socket socket)
-{
-    std::array<char, 256> data;
-    for (;;) {
-        const std::size_t n = co_await socket.async_read_some(asio::buffer(data), use_task);
-        const std::string text(data.data(), n);
-        if (text == "fail")
-            throw std::runtime_error("the handler failed");
-        if (text == "hold")
-            co_await sleep_for(1h);
-        co_await asio::async_write(socket, asio::buffer(text), use_task);
-    }
-}
-
-struct server {
-    explicit server(serve_options o = {}, std::size_t threads = 2) : pool(threads)
-    {
-        o.on_error = [this](const std::exception_ptr& e) {
-            const std::lock_guard lock(m);
-            errors.push_back(e); // only kept: without descriptors UBSan takes every object for a wrong one
-        };
-        serving = co_spawn(pool, serve(acceptor, echo<tcp::socket>, std::move(o), &counters));
-    }
-    ~server()
-    {
-        pool.terminate();
-        serving.wait(); // it uses the acceptor and what is below
-    }
-    std::vector<std::string> seen()
-    {
-        const std::lock_guard lock(m);
-        std::vector<std::string> texts;
-        for (const std::exception_ptr& e : errors)
-            try {
-                std::rethrow_exception(e);
-            }
-            catch (const std::exception& x) {
-                texts.emplace_back(x.what());
-            }
-        return texts;
-    }
-
-    thread_pool pool;
-    tcp::acceptor acceptor{pool.context(), tcp::endpoint{asio::ip::address_v4::loopback(), 0}};
-    const tcp::endpoint address = acceptor.local_endpoint();
-    serve_counters counters;
-    std::mutex m;
-    std::vector<std::exception_ptr> errors;
-    async_result<void> serving;
-};
-
-/// A client that blocks, on a context of its own.
-struct client {
-    explicit client(const tcp::endpoint& to) { socket.connect(to); }
-    void send(const std::string& text) { asio::write(socket, asio::buffer(text)); }
-    std::string receive(std::size_t n)
-    {
-        std::string text(n, '\0');
-        asio::read(socket, asio::buffer(text));
-        return text;
-    }
-    bool closed()
-    {
-        char c = 0;
-        asio::error_code e;
-        socket.read_some(asio::buffer(&c, 1), e);
-        return e == asio::error::eof || e == asio::error::connection_reset;
-    }
-
-    asio::io_context io;
-    tcp::socket socket{io};
-};
-
-} // namespace
 
 TEST_CASE("it serves many at once, and ends when it is asked to stop")
 {
@@ -222,34 +123,29 @@ TEST_CASE("options out of range are refused")
         "serve: max_connections must be at least 1, not 0", std::invalid_argument);
 }
 
-TEST_CASE("it survives that the process runs out of descriptors")
+TEST_CASE("two servers may have their counters in common, and each waits for its own connections")
 {
-    server s;
-    client first(s.address);
-    first.send("a");
-    CHECK(first.receive(1) == "a");
-    std::vector<int> taken;
-    client second(s.address); // and no descriptor is left for the server's end
-    rlimit before{};
-    REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
-    CHECK(eventually([&] { return s.counters.open == 2; }));
-    rlimit few = before;
-    few.rlim_cur = 256;
-    REQUIRE(setrlimit(RLIMIT_NOFILE, &few) == 0);
-    asio::io_context io;
-    tcp::socket third(io, tcp::v4());
-    for (int fd; (fd = open("/dev/null", O_RDONLY)) >= 0;)
-        taken.push_back(fd);
-    third.connect(s.address);
-    CHECK(eventually([&] { return s.counters.accept_errors > 0; }));
-    for (const int fd : taken)
-        close(fd);
-    asio::write(third, asio::buffer("b", 1));
-    char answer = 0;
-    asio::read(third, asio::buffer(&answer, 1));
-    CHECK(answer == 'b');
-    setrlimit(RLIMIT_NOFILE, &before);
-    CHECK(s.seen().size() == 1);
+    thread_pool pool{2};
+    tcp::acceptor one{pool.context(), tcp::endpoint{asio::ip::address_v4::loopback(), 0}};
+    tcp::acceptor other{pool.context(), tcp::endpoint{asio::ip::address_v4::loopback(), 0}};
+    serve_counters counters;
+    auto first = co_spawn(pool, serve(one, echo<tcp::socket>, {.drain = 1h}, &counters));
+    auto second = co_spawn(pool, serve(other, echo<tcp::socket>, {.drain = 1h}, &counters));
+    client a(one.local_endpoint());
+    client b(other.local_endpoint());
+    a.send("a");
+    b.send("b");
+    CHECK(a.receive(1) == "a");
+    CHECK(b.receive(1) == "b");
+    CHECK(counters.open == 2);
+    first.cancel();
+    a.socket.close();
+    first.get(); // b is still there
+    CHECK(counters.open == 1);
+    b.socket.close();
+    second.cancel();
+    second.get();
+    CHECK(counters.open == 0);
 }
 
 TEST_CASE("Unix sockets")

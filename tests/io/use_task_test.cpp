@@ -246,6 +246,25 @@ TEST_CASE("use_task as the default token of an I/O object")
     CHECK(sync_wait(pool, talk) == "hello");
 }
 
+TEST_CASE("an acceptor with it as the default token gives sockets that have it too")
+{
+    thread_pool pool{2};
+    auto acceptor = use_task_t::as_default_on(listen_on_loopback(pool.get_executor()));
+    const auto answer_one = [](auto& a) -> task<> {
+        auto socket = co_await a.async_accept();
+        co_await socket.async_write_some(asio::buffer("x", 1));
+    };
+    const auto ask = [](asio::any_io_executor ex, tcp::endpoint to) -> task<char> {
+        auto socket = use_task_t::as_default_on(tcp::socket(ex));
+        co_await socket.async_connect(to);
+        char c = 0;
+        co_await socket.async_read_some(asio::buffer(&c, 1));
+        co_return c;
+    };
+    auto both = when_all(answer_one(acceptor), ask(pool.get_executor(), acceptor.local_endpoint()));
+    CHECK(std::get<1>(sync_wait(pool, std::move(both))) == 'x');
+}
+
 TEST_CASE("sleeping suspends the task, not the thread")
 {
     thread_pool pool{1};

@@ -258,6 +258,7 @@ TEST_CASE("a task that waits for an event in vain is found out")
     manual_context manual;
     one_shot_event never;
     CHECK_THROWS_AS(manual.run(is_cancelled(never)), stuck);
+    never.set(); // the task has gone, and its wait with it
 }
 
 TEST_CASE("a stop request ends the wait, but not an uninterrupted one, nor one for an event that is set")

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <exception>
+#include <functional>
 #include <stdexcept>
 #include <string>
 #include <tuple>
@@ -37,8 +38,8 @@ struct winner<void> {
 };
 
 /// Runs the given awaitables concurrently, and when the first of them has ended, with a value or an error, asks the others to stop and
-/// waits until they have. Gives a std::variant with the winner's value at the winner's place (std::monostate for void), or rethrows
-/// what the winner threw.
+/// waits until they have. Gives a std::variant with the winner's value at the winner's place (std::monostate for void, and for a reference
+/// a std::reference_wrapper), or rethrows what the winner threw.
 ///
 /// What a loser throws is counted and shown to the observer; one that has not begun does not begin. Cancellation: a stop request of
 /// the awaiting task reaches every child. Cost and lifetime: as `when_all`.
@@ -80,8 +81,10 @@ inline void require_winner(const join& j, const join_child* first, std::size_t c
             report_superseded(*error); // of a child that failed before another succeeded
         return;
     }
-    if (j.env.stop.stop_requested())
+    if (j.env.stop.stop_requested()) {
+        report_superseded(*j.error()); // of one that failed by itself
         throw operation_cancelled("when_any: the task was asked to stop before one of the operations succeeded");
+    }
     std::rethrow_exception(*j.error());
 }
 
@@ -99,7 +102,9 @@ public:
     }
 
 private:
-    using value = std::variant<nonvoid<typename Tasks::value_type>...>;
+    template <class T>
+    using alternative = std::conditional_t<std::is_reference_v<T>, std::reference_wrapper<std::remove_reference_t<T>>, nonvoid<T>>;
+    using value = std::variant<alternative<typename Tasks::value_type>...>;
 
     template <std::size_t I>
     value take(std::size_t index)

@@ -166,11 +166,13 @@ protected:
     scope_wait() noexcept : completion(&body_ended) {}
     ~scope_wait() = default;
 
+    /// The body, or the lack of one, is over; what to run next.
+    static std::coroutine_handle<> body_ended(completion* c, const std::exception_ptr& error) noexcept;
+
     std::optional<task_scope> scope_;
 
 private:
     friend task_scope;
-    static std::coroutine_handle<> body_ended(completion* c, const std::exception_ptr& error) noexcept;
 };
 
 template <class Body>
@@ -193,7 +195,7 @@ public:
         [[nodiscard]] static constexpr bool await_ready() noexcept { return false; }
 
         template <class Promise>
-        std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> h)
+        std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> h) noexcept
         {
             struct start {
                 operator task_scope() const noexcept { return task_scope(env, h); } // in place: a scope does not move
@@ -201,8 +203,14 @@ public:
                 std::coroutine_handle<> h;
             };
             task_scope& s = scope_.emplace(start{environment_of(h), h});
-            task_.emplace(as_task(body_(s)));
             waiting_ = true;
+            try {
+                task_.emplace(as_task(body_(s)));
+            }
+            catch (...) {
+                // A function that is no coroutine may have spawned before it threw.
+                return transfer(body_ended(this, std::current_exception()));
+            }
             const std::coroutine_handle<> body = task_access::prepare(*task_, s.env_, *this);
             now_runs(body);
             return transfer(body);

@@ -40,7 +40,7 @@ std::coroutine_handle<> timeout_wait::child_ended(completion* c, const std::exce
 void timeout_wait::time_is_over(job* j) noexcept
 {
     auto* const self = static_cast<timeout_wait*>(static_cast<timer*>(j));
-    self->timed_out_ = true;
+    self->timed_out_ = !self->was_stopped(); // else the context goes, and its timers with it
     self->env_->stop.request_stop();
     if (self->last_to_arrive())
         tandem::resume(self->parent_);

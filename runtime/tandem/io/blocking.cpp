@@ -3,6 +3,8 @@
 #include <tandem/task/waiting.hpp>
 
 #include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
 #include <mutex>
 #include <stdexcept>
 #include <system_error>
@@ -132,6 +134,16 @@ void blocking_call::finish()
     stop_callback_.reset(); // waits while it is just running
     if (state_ == state::cancelled)
         throw operation_cancelled("a task was asked to stop before its blocking call began");
+}
+
+void blocking_call::abandon() noexcept
+{
+    stop_callback_.reset();
+    static_cast<void>(threads_.withdraw(*this));
+    if (state_ != state::called)
+        return;
+    std::fputs("tandem: a coroutine was destroyed while its blocking call was under way\n", stderr);
+    std::abort();
 }
 
 } // namespace detail

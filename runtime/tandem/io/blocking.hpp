@@ -26,10 +26,17 @@ class blocking_call : job {
 protected:
     using call_function = void(blocking_call*) noexcept;
     blocking_call(blocking_threads_state& t, call_function* call) noexcept : job(&resume_task), threads_(t), call_(call) {}
+    ~blocking_call()
+    {
+        if (stop_callback_)
+            abandon();
+    }
 
     bool suspend(std::coroutine_handle<> h, environment& env);
     /// Throws operation_cancelled when it was stopped before it was called.
     void finish();
+    /// The coroutine is destroyed in its wait, or could not be queued.
+    void abandon() noexcept;
 
 private:
     friend blocking_threads_state;
@@ -112,7 +119,8 @@ public:
     blocking_threads& operator=(const blocking_threads&) = delete;
 
     /// `co_await threads.run(f)`: calls `f()` on one of the threads; gives what it returns, or rethrows what it throws. The task resumes
-    /// on its own context. Cancellation: while it waits for a thread; a call that has begun runs to its end.
+    /// on its own context. Cancellation: while it waits for a thread; a call that has begun runs to its end, and a coroutine that is
+    /// destroyed meanwhile ends the program.
     template <std::invocable F>
     [[nodiscard("co_await it")]] auto run(F f)
     {

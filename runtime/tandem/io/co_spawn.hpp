@@ -27,7 +27,7 @@ concept asio_context = std::derived_from<C, asio::execution_context> && requires
 
 struct executor_ticket {
     void begun() const noexcept {}
-    void ended() const noexcept { ctx->release_work(); }
+    void ended() const noexcept { ctx->end(); }
     std::shared_ptr<executor_context> ctx; // as long as the handle, which asks it
 };
 

@@ -58,8 +58,18 @@ void executor_context::resume_from_handler(job& j) noexcept { asio::dispatch(exe
 bool executor_context::start_timer(timer& t) noexcept { return timers_of(executor_).start(t, executor_); }
 bool executor_context::stop_timer(timer& t) noexcept { return timers_of(executor_).stop(t); }
 
+void executor_context::end() noexcept
+{
+    asio::any_io_executor executor;
+    asio::any_io_executor work;
+    const detail::spin_guard lock(lock_); // given back before they are destroyed
+    executor_.swap(executor);
+    work_.swap(work);
+}
+
 bool executor_context::would_deadlock_here() const noexcept
 {
+    const detail::spin_guard lock(lock_);
     // An io_context may be run by several threads, which cannot be asked; to block one of them is wrong all the same.
     if (runs_here<asio::io_context::executor_type>(executor_) ||
         runs_here<asio::strand<asio::io_context::executor_type>>(executor_) ||

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <tandem/sync/detail/spin_lock.hpp>
 #include <tandem/task/context.hpp>
 #include <tandem/task/task.hpp>
 
@@ -15,7 +16,7 @@ namespace tandem {
 /// Tasks on any Asio executor: an io_context's, a strand's, another pool's. For implementers; users call co_spawn.
 class executor_context final : public context, public std::enable_shared_from_this<executor_context> {
 public:
-    /// Counts as work of the executor's context until `release_work`.
+    /// Counts as work of the executor's context until `end`.
     explicit executor_context(const asio::any_io_executor& ex);
 
     void post(job& j) noexcept override;
@@ -25,9 +26,11 @@ public:
     [[nodiscard]] const asio::any_io_executor* executor() const noexcept override { return &executor_; }
     [[nodiscard]] bool would_deadlock_here() const noexcept override;
 
-    void release_work() noexcept { work_ = nullptr; }
+    /// The task has ended. What is left is for its handle, which may outlive the executor's context; a strand must not.
+    void end() noexcept;
 
 private:
+    mutable detail::spin_lock lock_; // between the end and who is about to wait for it
     asio::any_io_executor executor_;
     asio::any_io_executor work_;
 };

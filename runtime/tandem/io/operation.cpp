@@ -1,6 +1,9 @@
 #include <tandem/io/detail/operation.hpp>
 #include <tandem/io/executor.hpp>
 
+#include <cstdio>
+#include <cstdlib>
+
 namespace tandem::detail {
 
 struct operation::kind {
@@ -11,7 +14,7 @@ struct operation::kind {
     static inline const job_kind known{&resume_task, &describe};
 };
 
-void operation::hand_over(std::unique_ptr<pending> node, caller from)
+void operation::hand_over(std::unique_ptr<pending> node)
 {
     lock();
     if (!taken_) {
@@ -20,7 +23,7 @@ void operation::hand_over(std::unique_ptr<pending> node, caller from)
         first_ = last_ = node.release();
         unlock();
         runner_.store(this_thread(), std::memory_order_relaxed);
-        leave(from);
+        leave(caller::handler);
         return;
     }
     (first_ ? last_->next : first_) = node.get();
@@ -28,11 +31,41 @@ void operation::hand_over(std::unique_ptr<pending> node, caller from)
     unlock();
 }
 
+void operation::act(unsigned what, caller from) noexcept
+{
+    lock();
+    if (std::exchange(taken_, true)) {
+        left_ |= what;
+        unlock();
+        return;
+    }
+    unlock();
+    runner_.store(this_thread(), std::memory_order_relaxed);
+    act_in_strand(what);
+    leave(from);
+}
+
+void operation::act_in_strand(unsigned what)
+{
+    if ((what & to_emit) != 0 && !completed_)
+        signal_.emit(asio::cancellation_type::terminal);
+    if ((what & to_abandon) != 0)
+        abandoned_ = true;
+    if ((what & (to_abandon | to_complete)) != 0)
+        completed_ = true;
+}
+
 // True when the strand was left, false when the operation completed and the strand stays taken.
 bool operation::run_pending()
 {
     for (;;) {
         lock();
+        if (left_ != 0 && !completed_) {
+            const unsigned what = std::exchange(left_, 0);
+            unlock();
+            act_in_strand(what);
+            continue;
+        }
         pending* const p = first_;
         if (completed_ || !p) {
             if (!completed_) {
@@ -61,10 +94,8 @@ void operation::leave(caller from)
     drop_pending();
     if (from == caller::handler)
         context_->resume_from_handler(*this);
-    else if (from == caller::stop || context_->work_stealing())
-        context_->post(*this);
     else
-        tandem::resume(handle_);
+        context_->post(*this); // also to a context that goes: it executes what it destroys
 }
 
 bool operation::leave_after_initiation()
@@ -84,6 +115,13 @@ void operation::drop_pending() noexcept
     }
 }
 
+// Asio still has the handler, and will call it: to go on would be to write into freed memory.
+void operation::destroyed_in_its_wait() noexcept
+{
+    std::fputs("tandem: a coroutine was destroyed while it waited for an Asio operation\n", stderr);
+    std::abort();
+}
+
 // Not inlined, since it may be called from a coroutine: see rule 8 of the design.
 TANDEM_NOINLINE const void* operation::this_thread() noexcept
 {
@@ -97,18 +135,10 @@ void operation::completed() noexcept
         completed_ = true;
         return;
     }
-    const auto complete = [this] { completed_ = true; };
-    execute(complete);
+    act(to_complete, caller::handler);
 }
 
-void operation::abandoned() noexcept
-{
-    const auto give_up = [this] {
-        abandoned_ = true;
-        completed_ = true;
-    };
-    execute(give_up, caller::destroyer);
-}
+void operation::abandoned() noexcept { act(to_abandon, caller::other); }
 
 asio::any_io_executor operation::underlying_executor() const { return executor_of(*context_); }
 

@@ -46,6 +46,7 @@ void server::begin() noexcept
 {
     counters_.accepted.fetch_add(1, std::memory_order_relaxed);
     counters_.open.fetch_add(1, std::memory_order_relaxed);
+    open_.fetch_add(1, std::memory_order_relaxed);
     exhausted_ = false;
 }
 
@@ -59,9 +60,9 @@ void server::end(const std::exception_ptr& error) noexcept
             report(error);
         }
     }
-    room.release();
+    counters_.open.fetch_sub(1, std::memory_order_relaxed);
     // seq_cst, here and in drain(): either it sees that nobody is left, or we see that it waits.
-    if (counters_.open.fetch_sub(1, std::memory_order_seq_cst) == 1 && draining_.load(std::memory_order_seq_cst))
+    if (open_.fetch_sub(1, std::memory_order_seq_cst) == 1 && draining_.load(std::memory_order_seq_cst))
         empty_.set();
 }
 
@@ -81,8 +82,10 @@ void server::report(const std::exception_ptr& error) noexcept
 
 task<bool> server::accept_failed(asio::error_code e, const std::exception_ptr& error)
 {
-    if (e == asio::error::bad_descriptor || e == asio::error::operation_aborted || e == asio::error::invalid_argument)
-        co_return false; // the acceptor was closed, or never listened
+    if (e == asio::error::bad_descriptor || e == asio::error::operation_aborted)
+        co_return false; // the acceptor was closed
+    if (e == asio::error::invalid_argument)
+        std::rethrow_exception(error); // it does not listen: to end without a word would look like a stop
     counters_.accept_errors.fetch_add(1, std::memory_order_relaxed);
     if (e == asio::error::connection_aborted || e == asio::error::connection_reset || e == asio::error::interrupted)
         co_return true; // that one has gone; the next please
@@ -95,7 +98,7 @@ task<bool> server::accept_failed(asio::error_code e, const std::exception_ptr& e
 task<> server::drain(task_scope& scope)
 {
     draining_.store(true, std::memory_order_seq_cst);
-    if (counters_.open.load(std::memory_order_seq_cst) == 0)
+    if (open_.load(std::memory_order_seq_cst) == 0)
         co_return;
     bool over = false;
     try {

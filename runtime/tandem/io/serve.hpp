@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <new>
 #include <type_traits>
 #include <utility>
 
@@ -67,26 +68,34 @@ private:
     serve_counters& counters_;
     error_sink& sink_;
     event empty_;
+    std::atomic<std::size_t> open_{0}; // the counters are for others to read, and may be of several servers together
     std::atomic<bool> draining_{false};
     std::atomic<bool> cancelled_{false};
     bool exhausted_ = false; // since the last accept; of the accepting task
 };
 
-/// A connection is over with this object at the latest: one that was accepted may be cancelled before its handler begins.
+/// A connection is over with this object at the latest: one that was accepted may be cancelled before its handler begins. Then the next
+/// may come.
 class open_connection {
 public:
-    explicit open_connection(server& s) noexcept : server_(&s) { s.begin(); }
-    open_connection(open_connection&& other) noexcept : server_(std::exchange(other.server_, nullptr)) {}
+    open_connection(server& s, semaphore::permit p) noexcept : server_(&s), permit_(std::move(p)) { s.begin(); }
+    open_connection(open_connection&& other) noexcept
+        : server_(std::exchange(other.server_, nullptr)), permit_(std::move(other.permit_))
+    {
+    }
     open_connection& operator=(open_connection&&) = delete;
     ~open_connection() { end(nullptr); }
     void end(const std::exception_ptr& error) noexcept
     {
-        if (server* const s = std::exchange(server_, nullptr))
+        if (server* const s = std::exchange(server_, nullptr)) {
             s->end(error);
+            permit_.release();
+        }
     }
 
 private:
     server* server_;
+    semaphore::permit permit_;
 };
 
 template <class Socket, class Handler>
@@ -106,12 +115,13 @@ template <class Acceptor, class Handler>
 task<> accept_loop(server& s, Acceptor& acceptor, Handler& handler, task_scope& connections)
 {
     for (;;) {
-        co_await s.room.acquire();
+        auto permit = co_await s.room.acquire_scoped();
         asio::error_code code;
         std::exception_ptr error;
         try {
             auto socket = co_await acceptor.async_accept(use_task);
-            connections.spawn(handle_connection<decltype(socket), Handler>(open_connection(s), handler, std::move(socket)));
+            open_connection connection(s, std::move(permit));
+            connections.spawn(handle_connection<decltype(socket), Handler>(std::move(connection), handler, std::move(socket)));
             continue;
         }
         catch (const operation_cancelled&) {
@@ -121,7 +131,10 @@ task<> accept_loop(server& s, Acceptor& acceptor, Handler& handler, task_scope& 
             code = e.code();
             error = std::current_exception();
         }
-        s.room.release();
+        catch (const std::bad_alloc&) { // the connection, if there was one, is closed
+            code = asio::error::no_memory;
+            error = std::current_exception();
+        }
         if (!co_await s.accept_failed(code, error))
             co_return;
     }
@@ -133,7 +146,8 @@ task<> accept_loop(server& s, Acceptor& acceptor, Handler& handler, task_scope& 
 /// no more, closes the acceptor, lets the open connections go on for the drain time, cancels the rest, and returns when all have ended.
 ///
 /// Errors: what a handler throws ends its connection and nothing else, and goes to `options.on_error`. An accept that fails, for want of
-/// descriptors or because the peer has gone already, is tried again. Throws std::invalid_argument for max_connections = 0.
+/// descriptors or memory or because the peer has gone already, is tried again. Throws std::invalid_argument for max_connections = 0, and
+/// asio::system_error when `acceptor` does not listen. Ends, as after a stop request, when somebody closes it.
 /// Cancellation: a stop request is how it ends, and is no error. `acceptor`, of any stream protocol (TCP, Unix), and `handler` must outlive
 /// it. Handlers run on the context of the awaiting task: on a pool, in parallel.
 ///

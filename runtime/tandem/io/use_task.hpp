@@ -1,5 +1,6 @@
 #pragma once
 
+#include <tandem/io/detail/lookup.hpp>
 #include <tandem/io/detail/operation.hpp>
 #include <tandem/io/executor.hpp>
 
@@ -24,8 +25,10 @@ namespace tandem {
 /// std::exception_ptr is thrown instead (asio::system_error, or as it was thrown). `asio::as_tuple(use_task)` gives error codes.
 /// Cancellation: when the task is asked to stop the operation is cancelled, and the await throws operation_cancelled; safe from any
 /// thread at any moment, composed operations included: everything that happens to an operation goes through a strand of its own.
-/// The task resumes on its own context, wherever the operation completed. If the operation's context is destroyed first the await
-/// throws operation_cancelled. Lifetime: the buffers must outlive the await. Cost: no allocation by Tandem.
+/// A resolver's lookup cannot be cancelled, so it is left behind: the await ends at once, and the lookup, which uses nothing of the task's,
+/// when it does. The task resumes on its own context, wherever the operation completed. If the operation's context is destroyed first the await
+/// throws operation_cancelled. Lifetime: the buffers must outlive the await; a coroutine that is destroyed while it waits for an operation
+/// ends the program. Cost: no allocation by Tandem, but for a lookup, and a handler that finds a stop request at work.
 struct use_task_t {
     constexpr use_task_t() noexcept = default;
 
@@ -66,32 +69,37 @@ auto unwrap(std::tuple<T...>&& t)
 
 /// What awaiting gives, from what the handler got.
 template <class... T>
-auto take_result(std::tuple<T...>&& t, const operation&)
+auto take_result(std::tuple<T...>&& t, bool)
 {
     return unwrap(std::move(t));
 }
 template <class... T>
-auto take_result(std::tuple<asio::error_code, T...>&& t, const operation& o)
+auto take_result(std::tuple<asio::error_code, T...>&& t, bool stop_requested)
 {
     if (const asio::error_code ec = std::get<0>(t)) {
-        if (ec == asio::error::operation_aborted && o.stop_requested())
+        if (ec == asio::error::operation_aborted && stop_requested)
             throw operation_cancelled("an Asio operation was cancelled because its task was asked to stop");
         throw asio::system_error(ec);
     }
     return std::apply([](asio::error_code&, auto&... rest) { return unwrap(std::tuple<T...>(std::move(rest)...)); }, t);
 }
 template <class... T>
-auto take_result(std::tuple<std::exception_ptr, T...>&& t, const operation&)
+auto take_result(std::tuple<std::exception_ptr, T...>&& t, bool)
 {
     if (std::get<0>(t))
         std::rethrow_exception(std::get<0>(std::move(t)));
     return std::apply([](std::exception_ptr&, auto&... rest) { return unwrap(std::tuple<T...>(std::move(rest)...)); }, t);
 }
 
-/// An operation with room for what its handler gets.
+/// An operation with room for what its handler gets, and for what came out of moving it there.
 template <class... Args>
 struct operation_state : operation {
-    std::optional<std::tuple<std::decay_t<Args>...>> result;
+    using values = std::tuple<std::decay_t<Args>...>;
+    static constexpr bool may_fail = !std::is_nothrow_constructible_v<values, Args...>;
+    struct cannot_fail {};
+
+    std::optional<values> result;
+    [[no_unique_address]] std::conditional_t<may_fail, std::exception_ptr, cannot_fail> failure{};
 };
 
 /// The completion handler: called once by Asio, or destroyed uncalled.
@@ -116,7 +124,16 @@ public:
     void operator()(Args... args)
     {
         operation_state<Args...>* const s = std::exchange(state_, nullptr);
-        s->result.emplace(std::move(args)...);
+        if constexpr (operation_state<Args...>::may_fail) {
+            try {
+                s->result.emplace(std::move(args)...);
+            }
+            catch (...) {
+                s->failure = std::current_exception(); // it is for the task to know
+            }
+        }
+        else
+            s->result.emplace(std::move(args)...);
         s->completed();
     }
 
@@ -130,31 +147,46 @@ class [[nodiscard("the operation starts when you co_await it")]] asio_operation 
 public:
     asio_operation(Initiation i, InitArgs&& a) : initiation_(std::move(i)), arguments_(std::move(a)) {}
 
+    template <class Handler>
+    void initiate(Handler&& h)
+    {
+        std::apply([&](auto&&... a) { std::move(initiation_)(std::forward<Handler>(h), std::move(a)...); }, std::move(arguments_));
+    }
+
     struct awaiter {
         [[nodiscard]] static constexpr bool await_ready() noexcept { return false; }
 
         template <class Promise>
         bool await_suspend(std::coroutine_handle<Promise> h)
         {
-            return state.start(h, environment_of(h), [this] {
-                std::apply(
-                    [this](auto&&... a) { std::move(owner.initiation_)(operation_handler<Args...>(state), std::move(a)...); },
-                    std::move(owner.arguments_));
-            });
+            return state.start(h, environment_of(h), [this] { owner.initiate(operation_handler<Args...>(state)); });
         }
 
         auto await_resume()
         {
             if (state.was_abandoned())
                 throw operation_cancelled("an Asio operation was cancelled because its execution context ended");
-            return take_result(std::move(*state.result), state);
+            if constexpr (operation_state<Args...>::may_fail)
+                if (state.failure)
+                    std::rethrow_exception(std::move(state.failure));
+            return take_result(std::move(*state.result), state.stop_requested());
         }
 
         asio_operation& owner;
         operation_state<Args...> state;
     };
+    struct awaiter_of_lookup : lookup_awaiter<asio_operation, Args...> {
+        using lookup_awaiter<asio_operation, Args...>::lookup_awaiter;
+        auto await_resume() { return take_result(this->take(), false); }
+    };
 
-    awaiter operator co_await() && noexcept { return {*this, {}}; }
+    auto operator co_await() && noexcept
+    {
+        if constexpr ((is_lookup_result<std::decay_t<Args>> || ...))
+            return awaiter_of_lookup(*this);
+        else
+            return awaiter{*this, {}};
+    }
 
 private:
     Initiation initiation_;

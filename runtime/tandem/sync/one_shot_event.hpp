@@ -83,8 +83,10 @@ public:
 
     ~awaiter()
     {
-        if (context_) // destroyed in its wait
+        if (context_) { // destroyed in its wait
             end_wait();
+            static_cast<void>(event_.withdraw(*this));
+        }
     }
 
     [[nodiscard]] bool await_ready() const noexcept { return event_.is_set(); }

@@ -25,14 +25,19 @@ namespace tandem::detail {
 /// comes while the strand is taken is left with whoever has it; nobody waits. The coroutine is resumed as the very last thing.
 class operation : job {
 public:
-    /// Who is in the strand, and so what may be done at its end: in a handler the coroutine may be resumed in place; in a stop callback
-    /// it must be posted; where the context goes it is resumed in place, since nothing posted would ever run.
-    enum class caller { handler, stop, destroyer };
+    /// Who is in the strand, and so what may be done at its end: in a handler the coroutine may be resumed in place; in a stop callback, or
+    /// where a context goes, which may be another than the coroutine's, it must be posted.
+    enum class caller { handler, other };
 
     operation() noexcept : job(&resume_task) {}
     operation(const operation&) = delete;
     operation& operator=(const operation&) = delete;
-    ~operation() { has_waited(*this); }
+    ~operation()
+    {
+        if (TANDEM_UNLIKELY(stop_callback_.has_value()))
+            destroyed_in_its_wait();
+        has_waited(*this);
+    }
 
     /// Runs `initiate()` in the strand; false when the operation has completed by its end, so that there is nothing to wait for.
     template <class Initiate>
@@ -55,18 +60,17 @@ public:
         return !leave_after_initiation();
     }
 
-    /// Runs `f` in the strand: here and now, or on the thread that is in it.
+    /// Runs `f`, an intermediate handler, in the strand: here and now, or on the thread that is in it.
     template <class F>
-    void execute(F&& f, caller from = caller::handler)
+    void execute(F&& f)
     {
-        if (!enter_or_leave_behind(f, from))
+        if (!enter_or_leave_behind(f))
             return;
         // An exception out of a handler passes through, as it would without a strand; the operation is not complete then.
         struct leaving {
-            ~leaving() { self->leave(from); }
+            ~leaving() { self->leave(caller::handler); }
             operation* self;
-            caller from;
-        } const scope{this, from};
+        } const scope{this};
         std::forward<F>(f)();
     }
 
@@ -85,14 +89,7 @@ private:
     struct kind;
     struct on_stop {
         operation* self;
-        void operator()() const noexcept
-        {
-            const auto emit = [s = self] {
-                if (!s->completed_)
-                    s->signal_.emit(asio::cancellation_type::terminal);
-            };
-            self->execute(emit, caller::stop);
-        }
+        void operator()() const noexcept { self->act(to_emit, caller::other); }
     };
     struct pending {
         virtual void run() = 0;
@@ -108,8 +105,13 @@ private:
 
     static void resume_task(job* j) noexcept { tandem::resume(static_cast<operation*>(j)->handle_); }
 
+    // What may be to do in the strand besides handlers. Marks, so that it needs no memory: a stop request must not fail.
+    static constexpr unsigned to_emit = 1;
+    static constexpr unsigned to_complete = 2;
+    static constexpr unsigned to_abandon = 4;
+
     template <class F>
-    bool enter_or_leave_behind(F& f, caller from)
+    bool enter_or_leave_behind(F& f)
     {
         lock();
         if (!std::exchange(taken_, true)) {
@@ -119,14 +121,17 @@ private:
         }
         unlock();
         auto node = std::make_unique<pending_function<std::remove_cvref_t<F>>>(std::move(f));
-        hand_over(std::move(node), from);
+        hand_over(std::move(node));
         return false;
     }
-    void hand_over(std::unique_ptr<pending> node, caller from);
+    void hand_over(std::unique_ptr<pending> node);
+    void act(unsigned what, caller from) noexcept;
+    void act_in_strand(unsigned what);
     bool run_pending();
     void leave(caller from);
     bool leave_after_initiation();
     void drop_pending() noexcept;
+    [[noreturn]] static void destroyed_in_its_wait() noexcept;
     static const void* this_thread() noexcept;
     void lock() noexcept
     {
@@ -140,8 +145,9 @@ private:
     stop_token token_;
     asio::cancellation_signal signal_;
     std::optional<stop_callback<on_stop>> stop_callback_;
-    pending* first_ = nullptr; // guarded by locked_, as is last_ and taken_
+    pending* first_ = nullptr; // guarded by locked_, as are last_, left_ and taken_
     pending* last_ = nullptr;
+    unsigned left_ = 0;
     std::atomic<const void*> runner_{nullptr}; // the thread in the strand; compared only by that thread with itself
     std::atomic<bool> locked_{false};
     bool taken_ = true;      // the strand begins taken, by the initiation
