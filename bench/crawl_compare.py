@@ -19,8 +19,9 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests"))
 
-import crawl_test
+from crawl_runs import Crawl, site_of
 from crawl_site import Site, TestServer, serve
+from crawl_stores import kills
 from example_servers import Failed, expect
 
 FAST = ("--rate", "0", "--per-host", "256", "--concurrency", "256", "--quiet")
@@ -57,7 +58,7 @@ class Comparison:
         return self.work / f"out{self.folders}"
 
     def crawl(self, url, site=None):
-        crawl = crawl_test.Crawl(self.program, self.folder())
+        crawl = Crawl(self.program, self.folder())
         result = measured([self.program, url + "/", "--out", crawl.out, *FAST])
         if site:
             crawl.check_complete(url, site)
@@ -114,7 +115,7 @@ def main():
     work = pathlib.Path(tempfile.mkdtemp(prefix="crawl-", dir=o.work))
     c = Comparison(o.build, work)
     try:
-        site = crawl_test.site_of(work, o.pages)
+        site = site_of(work, o.pages)
         with serve(site, work / "server", c.test_server) as server:
             c.compare(f"{type(server).__name__}, no latency", server.url, site, o.runs, 1)
         small = Site(work / "small", o.latency_pages)
@@ -123,7 +124,7 @@ def main():
             c.compare(f"{o.latency} ms of latency", server.url, small, 1, 3)
 
         begin = time.monotonic()
-        crawl_test.kills(crawl_test.Crawl(c.program, work / "killed"), c.test_server, work / "again", o.pages)
+        kills(Crawl(c.program, work / "killed"), c.test_server, work / "again", o.pages)
         print(f"{'killed 5 times, and gone on':<34}all pages once, byte for byte; nothing stored was fetched again ({time.monotonic() - begin:.1f} s)")
 
         memory = {}

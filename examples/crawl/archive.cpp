@@ -9,6 +9,8 @@ namespace crawl {
 
 namespace {
 
+std::filesystem::path manifest_in(const std::filesystem::path& folder) { return folder / ".crawl" / "manifest.sqlite"; }
+
 std::filesystem::path made(std::filesystem::path folder)
 {
     std::filesystem::create_directories(folder);
@@ -17,13 +19,15 @@ std::filesystem::path made(std::filesystem::path folder)
 
 manifest opened(const std::filesystem::path& folder)
 try {
-    return manifest(folder / ".crawl" / "manifest.sqlite");
+    return manifest(manifest_in(folder));
 }
 catch (const sqlite::busy&) {
     throw std::runtime_error(fmt::format("another crawl is at work in {}", folder.string()));
 }
 
 } // namespace
+
+bool archive::exists(const std::filesystem::path& folder) { return std::filesystem::exists(manifest_in(folder)); }
 
 archive::archive(const std::filesystem::path& folder, bool as_warc)
     : parts_(made(folder / ".crawl") / "parts"), manifest_(opened(folder)), mirror_(folder)

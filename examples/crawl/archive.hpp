@@ -17,6 +17,7 @@ namespace crawl {
 /// Does the work of SQLite and of the file system, which wait for the disk: for one thread at a time, that does nothing else.
 class archive {
 public:
+    [[nodiscard]] static bool exists(const std::filesystem::path& folder);
     /// Opens or begins the archive in `folder`.
     archive(const std::filesystem::path& folder, bool as_warc);
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <csignal>
 #include <exception>
 #include <mutex>
 #include <string_view>
@@ -20,7 +21,11 @@ namespace {
 constexpr std::size_t longest_head = 256 * 1024;
 
 struct libcurl {
-    libcurl() { curl_global_init(CURL_GLOBAL_DEFAULT); }
+    libcurl()
+    {
+        curl_global_init(CURL_GLOBAL_DEFAULT);
+        std::signal(SIGPIPE, SIG_IGN); // CURLOPT_NOSIGNAL leaves it to us: writing to a connection that the other side has closed
+    }
     ~libcurl() { curl_global_cleanup(); }
 };
 
