@@ -65,6 +65,47 @@ def kills(crawl, test_server, work, size):
 
 
 @part
+def levels(crawl, test_server, work, size):
+    """Breadth first, exactly: over several sites, through redirects, to any depth."""
+    rnd = random.Random()
+    seed = rnd.randrange(1 << 30)
+    rnd.seed(seed)
+    roots = [work / f"root{n}" for n in range(3)]
+    servers = [TestServer(test_server, work / f"server{n}", root=root) for n, root in enumerate(roots)]
+    try:
+        urls = ["/".join((servers[n % 3].url, f"p{n}.html")) for n in range(90)]
+        links = {url: [rnd.choice(urls) for _ in range(rnd.choice((1, 1, 2, 3)))] for url in urls}
+        redirects = {url: links[url][0] for url in urls[::5]}  # the first page among them
+        for root in roots:
+            root.mkdir()
+        for n, url in enumerate(urls):
+            if url in redirects:
+                (roots[n % 3] / f"p{n}.html.location").write_text(redirects[url])
+            else:
+                (roots[n % 3] / f"p{n}.html").write_text(f"{n}" + "".join(f"<a href={to}>" for to in links[url]))
+        depths, level = {}, [urls[0]]  # the least number of links; a redirect is none
+        for depth in range(len(urls)):
+            beyond = []
+            while level:
+                url = level.pop()
+                if url not in depths:
+                    depths[url] = depth
+                    (level if url in redirects else beyond).extend([redirects[url]] if url in redirects else links[url])
+            level = beyond
+        for depth in (0, 1, 2, 3, 5, 8, None):
+            out = Crawl(crawl.program, work / f"depth {depth}")
+            limit = () if depth is None else ("--depth", str(depth))
+            out.run(urls[0], *FAST, *limit, "--hosts", "127.0.0.1", "--quiet")
+            found = dict(out.query("SELECT url, depth FROM pages"))
+            expected = {url: d for url, d in depths.items() if depth is None or d <= depth}
+            expect(found.keys() == expected.keys(), f"seed {seed}, depth {depth}: {sorted(found.keys() ^ expected.keys())}")
+            expect(depth is None or found == expected, f"seed {seed}, depth {depth}: {[u for u in found if found[u] != expected[u]]}")
+    finally:
+        for server in servers:
+            server.__exit__()
+
+
+@part
 def full_disk(crawl, test_server, work, size):
     """When nothing can be stored any more it says why and stops; with room again it goes on."""
 

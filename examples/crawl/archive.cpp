@@ -56,10 +56,17 @@ auto archive::record(std::vector<page_record>& pages, const std::vector<want>& w
     auto t = manifest_.begin();
     for (const page_record& page : pages) {
         manifest_.finish(page);
-        const bool redirect = page.state == page_state::redirect;
-        for (const std::string& link : page.links)
-            if (const std::int64_t site = manifest_.add(link, page.page.depth + !redirect, redirect ? page.page.hops + 1 : 0))
-                ++queued[site];
+        if (page.state == page_state::redirect) { // leads to a page of the same depth, which may be known as a link's
+            for (const std::string& to : page.links)
+                if (const std::int64_t site = manifest_.add(to, page.page.depth, page.page.hops + 1))
+                    ++queued[site];
+                else if (const std::int64_t moved = manifest_.move_up(to, page.page.depth, page.page.hops + 1))
+                    queued[moved] += 0; // there is something to be taken
+        }
+        else
+            for (const std::string& link : page.links)
+                if (const std::int64_t site = manifest_.add(link, page.page.depth + 1, 0))
+                    ++queued[site];
     }
     if (warc_)
         manifest_.set_number("warc_size", warc_->size());

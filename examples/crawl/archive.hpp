@@ -33,7 +33,7 @@ public:
     struct added {
         std::int64_t site;
         std::string origin;
-        std::int64_t pages; ///< that are new in its queue
+        std::int64_t pages; ///< that are new in its queue; 0: one moved up in it
     };
     struct report {
         std::vector<queued_page> next; ///< what was wanted, as far as it is there

@@ -127,7 +127,7 @@ bool crawler::go_on(const archive::report& report)
         finish();
         return false;
     }
-    // A site that has just become known was not asked for pages yet; when all have been, this level is done.
+    // A site that has just become known, or where a page moved up, is to be asked first; when all have been, this level is done.
     if (options_.depth >= 0 && report.queued.empty())
         ++level_;
     return true;
