@@ -7,10 +7,12 @@ Ends with 1 when a page is missing or different, or when one of the targets is m
 """
 
 import argparse
+import collections
 import hashlib
 import os
 import pathlib
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -19,15 +21,20 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests"))
 
-import crawl_test
+from crawl_runs import Crawl, site_of
 from crawl_site import Site, TestServer, serve
+from crawl_stores import kills
 from example_servers import Failed, expect
 
 FAST = ("--rate", "0", "--per-host", "256", "--concurrency", "256", "--quiet")
 
 
+Result = collections.namedtuple("Result", "seconds cpu megabytes")
+
+
 def measured(command):
-    """Seconds, and MB of memory at the most: as the kernel counts it for the program itself, looked at till it ends."""
+    """The time it took, that on the processors, and its memory at the most: the kernel's count for the program itself."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     begin = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     kilobytes = 0
@@ -40,7 +47,9 @@ def measured(command):
         time.sleep(0.01)
     took = time.monotonic() - begin
     expect(process.returncode == 0, f"{command} ended with {process.returncode}: {process.stderr.read()[-2000:]}")
-    return took, kilobytes / 1024
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Result(took, cpu, kilobytes / 1024)
 
 
 class Comparison:
@@ -57,7 +66,7 @@ class Comparison:
         return self.work / f"out{self.folders}"
 
     def crawl(self, url, site=None):
-        crawl = crawl_test.Crawl(self.program, self.folder())
+        crawl = Crawl(self.program, self.folder())
         result = measured([self.program, url + "/", "--out", crawl.out, *FAST])
         if site:
             crawl.check_complete(url, site)
@@ -76,15 +85,16 @@ class Comparison:
         """Whether others are at work on this machine. Who waits after each request is then preferred to who always has work to do."""
         load, cores = os.getloadavg()[0], os.cpu_count()
         if load > 2 * cores:
-            print(f"{'':<34}(but {load:.0f} programs are at work on {cores} cores: this is no measurement)")
+            print(f"{'':<28}(but {load:.0f} programs are at work on {cores} cores: this is no measurement)")
         return load > 2 * cores
 
     @staticmethod
     def row(what, who, pages, results):
-        seconds = min(seconds for seconds, _ in results)  # the run that was disturbed least
-        memory = max(memory for _, memory in results)
-        print(f"{what:<34}{who:<15}{pages:>8,} pages  {seconds:8.2f} s  {pages / seconds:8,.0f} a second  {memory:6.0f} MB", flush=True)
-        return seconds
+        best = Result(*map(min, zip(*results)))  # the run that was disturbed least
+        memory = max(result.megabytes for result in results)
+        per_second = f"{pages / best.seconds:8,.0f} a second"
+        print(f"{what:<28}{who:<15}{pages:>8,} pages {best.seconds:8.2f} s {per_second} {best.cpu:8.2f} s of CPU {memory:6.0f} MB", flush=True)
+        return best
 
     def compare(self, what, url, site, runs, target):
         ours, theirs = [], []
@@ -92,11 +102,12 @@ class Comparison:
             ours.append(self.crawl(url, site))
             if self.wget:
                 theirs.append(self.mirror(url, site))
-        seconds = self.row(what, "crawl", len(site.pages), ours)
+        us = self.row(what, "crawl", len(site.pages), ours)
         if not self.wget:
             return print("  (there is no wget to compare with)")
-        factor = self.row("", "wget --mirror", len(site.pages), theirs) / seconds
-        print(f"{'':<34}{factor:.1f} times as fast; the target is {target}", flush=True)
+        them = self.row("", "wget --mirror", len(site.pages), theirs)
+        factor = them.seconds / us.seconds
+        print(f"{'':<28}{factor:.2f} times as fast, with {us.cpu / them.cpu:.2f} of its CPU; the target is {target}", flush=True)
         if factor < target and not self.busy():
             self.missed.append(f"{what}: {factor:.2f} times as fast as wget, not {target}")
 
@@ -114,7 +125,7 @@ def main():
     work = pathlib.Path(tempfile.mkdtemp(prefix="crawl-", dir=o.work))
     c = Comparison(o.build, work)
     try:
-        site = crawl_test.site_of(work, o.pages)
+        site = site_of(work, o.pages)
         with serve(site, work / "server", c.test_server) as server:
             c.compare(f"{type(server).__name__}, no latency", server.url, site, o.runs, 1)
         small = Site(work / "small", o.latency_pages)
@@ -123,15 +134,15 @@ def main():
             c.compare(f"{o.latency} ms of latency", server.url, small, 1, 3)
 
         begin = time.monotonic()
-        crawl_test.kills(crawl_test.Crawl(c.program, work / "killed"), c.test_server, work / "again", o.pages)
-        print(f"{'killed 5 times, and gone on':<34}all pages once, byte for byte; nothing stored was fetched again ({time.monotonic() - begin:.1f} s)")
+        kills(Crawl(c.program, work / "killed"), c.test_server, work / "again", o.pages)
+        print(f"{'killed 5 times, and gone on':<28}all pages once, byte for byte; nothing stored was fetched again ({time.monotonic() - begin:.1f} s)")
 
         memory = {}
         for pages in (o.large // 10, o.large):
             with TestServer(c.test_server, work / f"made{pages}") as server:
                 result = c.crawl(f"{server.url}/made/{pages}/0")
             c.row("a made-up site", "crawl", pages, [result])
-            memory[pages] = result[1]
+            memory[pages] = result.megabytes
         if memory[o.large] > 100:
             c.missed.append(f"{o.large} pages took {memory[o.large]:.0f} MB")
     except Failed as problem:

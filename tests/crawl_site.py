@@ -1,4 +1,4 @@
-"""Sites to crawl, and servers for them, all on loopback. Used by crawl_test.py and by bench/crawl_compare.py."""
+"""Sites to crawl, and servers for them, all on loopback. Used by the parts of crawl_test.py and by bench/crawl_compare.py."""
 
 import hashlib
 import pathlib

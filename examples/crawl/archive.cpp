@@ -9,6 +9,8 @@ namespace crawl {
 
 namespace {
 
+std::filesystem::path manifest_in(const std::filesystem::path& folder) { return folder / ".crawl" / "manifest.sqlite"; }
+
 std::filesystem::path made(std::filesystem::path folder)
 {
     std::filesystem::create_directories(folder);
@@ -17,13 +19,15 @@ std::filesystem::path made(std::filesystem::path folder)
 
 manifest opened(const std::filesystem::path& folder)
 try {
-    return manifest(folder / ".crawl" / "manifest.sqlite");
+    return manifest(manifest_in(folder));
 }
 catch (const sqlite::busy&) {
     throw std::runtime_error(fmt::format("another crawl is at work in {}", folder.string()));
 }
 
 } // namespace
+
+bool archive::exists(const std::filesystem::path& folder) { return std::filesystem::exists(manifest_in(folder)); }
 
 archive::archive(const std::filesystem::path& folder, bool as_warc)
     : parts_(made(folder / ".crawl") / "parts"), manifest_(opened(folder)), mirror_(folder)
@@ -52,10 +56,17 @@ auto archive::record(std::vector<page_record>& pages, const std::vector<want>& w
     auto t = manifest_.begin();
     for (const page_record& page : pages) {
         manifest_.finish(page);
-        const bool redirect = page.state == page_state::redirect;
-        for (const std::string& link : page.links)
-            if (const std::int64_t site = manifest_.add(link, page.page.depth + !redirect, redirect ? page.page.hops + 1 : 0))
-                ++queued[site];
+        if (page.state == page_state::redirect) { // leads to a page of the same depth, which may be known as a link's
+            for (const std::string& to : page.links)
+                if (const std::int64_t site = manifest_.add(to, page.page.depth, page.page.hops + 1))
+                    ++queued[site];
+                else if (const std::int64_t moved = manifest_.move_up(to, page.page.depth, page.page.hops + 1))
+                    queued[moved] += 0; // there is something to be taken
+        }
+        else
+            for (const std::string& link : page.links)
+                if (const std::int64_t site = manifest_.add(link, page.page.depth + 1, 0))
+                    ++queued[site];
     }
     if (warc_)
         manifest_.set_number("warc_size", warc_->size());

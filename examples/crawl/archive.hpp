@@ -17,6 +17,7 @@ namespace crawl {
 /// Does the work of SQLite and of the file system, which wait for the disk: for one thread at a time, that does nothing else.
 class archive {
 public:
+    [[nodiscard]] static bool exists(const std::filesystem::path& folder);
     /// Opens or begins the archive in `folder`.
     archive(const std::filesystem::path& folder, bool as_warc);
 
@@ -32,7 +33,7 @@ public:
     struct added {
         std::int64_t site;
         std::string origin;
-        std::int64_t pages; ///< that are new in its queue
+        std::int64_t pages; ///< that are new in its queue; 0: one moved up in it
     };
     struct report {
         std::vector<queued_page> next; ///< what was wanted, as far as it is there

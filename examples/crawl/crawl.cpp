@@ -15,14 +15,23 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <optional>
+#include <string_view>
 
 namespace {
+
+// Whether a picture can be drawn anew in place.
+bool on_terminal()
+{
+    const char* const kind = std::getenv("TERM");
+    return isatty(STDOUT_FILENO) != 0 && kind && std::string_view(kind) != "dumb";
+}
 
 crawl::view::style style_of(const crawl::options& o)
 {
     using style = crawl::view::style;
-    return o.quiet ? style::quiet : o.json ? style::json : isatty(STDOUT_FILENO) != 0 ? style::live : style::lines;
+    return o.quiet ? style::quiet : o.json ? style::json : on_terminal() ? style::live : style::lines;
 }
 
 } // namespace

@@ -13,7 +13,7 @@ namespace crawl {
 
 namespace {
 
-constexpr std::size_t large_page = 1u << 20;
+constexpr std::size_t large_page = 256u << 10;
 constexpr std::size_t largest_robots = 512u << 10;
 
 std::string_view product_of(std::string_view user_agent) { return user_agent.substr(0, user_agent.find_first_of("/ ")); }
@@ -106,9 +106,8 @@ tandem::task<> crawler::crawl_page(site& s, queued_page page)
     page_record r;
     r.page = std::move(page);
     bool cancelled = false;
-    permit waiting;
     try {
-        waiting = co_await get(s, r);
+        co_await get(s, r);
     }
     catch (const tandem::operation_cancelled&) {
         cancelled = true; // it stays in the queue of the manifest
@@ -124,22 +123,21 @@ tandem::task<> crawler::crawl_page(site& s, queued_page page)
         co_await results_.send(std::move(r));
 }
 
-// Fetches and examines a page that has a slot of its site. The permit counts it as one that waits to be recorded.
-tandem::task<crawler::permit> crawler::get(site& s, page_record& r)
+// Fetches and examines a page that has a slot of its site.
+tandem::task<> crawler::get(site& s, page_record& r)
 {
     permit slot = s.slots.adopt();
-    permit waiting;
     if (!s.refusal.empty())
         throw fetch_error(s.refusal, false);
     const url address = url::parse(r.page.url).value();
     if (!s.rules.allows(address.target())) {
         r.state = page_state::skipped;
         r.error = "disallowed by robots.txt";
-        co_return waiting;
+        co_return;
     }
     response got = co_await fetch_patiently(s, r.page.url, options_.max_size);
     // The site can go on; but only so many pages at a time are in memory.
-    waiting = co_await waiting_.acquire_scoped();
+    r.waiting = co_await waiting_.acquire_scoped();
     slot.release();
     r.status = got.status;
     r.type = got.type;
@@ -153,7 +151,6 @@ tandem::task<crawler::permit> crawler::get(site& s, page_record& r)
         auto examination = tandem::schedule_on(cpu_, examine(std::move(got), address, r));
         co_await std::move(examination);
     }
-    co_return waiting;
 }
 
 // A redirect is followed as a link is: once, and by all rules. So one that leads in a circle ends where it began.
@@ -189,8 +186,10 @@ tandem::task<response> crawler::fetch_patiently(site& s, std::string address, st
 
 tandem::task<response> crawler::attempt(site& s, const std::string& address, std::size_t max_bytes, tandem::stop_token own)
 {
-    const auto turn = s.next_turn();
-    co_await tandem::sleep_until(turn);
+    do { // again, when the server has asked for a rest meanwhile
+        const auto turn = s.next_turn();
+        co_await tandem::sleep_until(turn);
+    } while (s.resting());
     const permit slot = co_await slots_.acquire_scoped();
     const counted under_way(progress_.in_flight);
     request wanted{.url = address, .max_bytes = max_bytes, .folder = archive_->parts_folder(), .keep_head = options_.warc};
@@ -226,9 +225,8 @@ tandem::task<> crawler::examine(response got, const url& address, page_record& r
 
 tandem::task<std::vector<std::string>> crawler::links_of_page(const response& got, const url& address, page_record& r)
 {
-    permit turn;
     if (got.content.size() > large_page) {
-        turn = co_await large_pages_.acquire_scoped();
+        r.large = co_await large_pages_.acquire_scoped();
     }
     if (!isolated_)
         co_return links_of(got.content.view(), got.type, address).urls;

@@ -14,11 +14,6 @@ namespace {
 constexpr std::size_t window = 512;        // pages of a site in memory
 constexpr std::size_t largest_batch = 512; // pages recorded in one transaction
 
-std::ptrdiff_t pages_allowed(const options& o)
-{
-    return o.max_pages > 0 ? static_cast<std::ptrdiff_t>(o.max_pages) : tandem::semaphore::max() / 2;
-}
-
 // Links are followed as they come, so a page may be found on a detour first. Where the depth decides, one level waits for the other.
 int first_level(const options& o) { return o.depth < 0 ? std::numeric_limits<int>::max() : 0; }
 
@@ -34,7 +29,6 @@ crawler::crawler(
     , territory_(o.hosts, o.include, o.exclude)
     , fetcher_(io.context(), o.fetching)
     , slots_(static_cast<std::ptrdiff_t>(o.concurrency))
-    , budget_(pages_allowed(o))
     , level_(first_level(o))
 {
 }
@@ -66,6 +60,7 @@ tandem::task<> crawler::watch(tandem::task<int> interrupt)
 {
     co_await std::move(interrupt);
     interrupted_ = true;
+    progress_.stopping = true;
     closing_.request_stop();
     static_cast<void>(results_.try_send(std::nullopt)); // if there is no room, the recorder is awake anyway
     co_await tandem::sleep_for(options_.drain);
@@ -132,7 +127,9 @@ bool crawler::go_on(const archive::report& report)
         finish();
         return false;
     }
-    ++level_; // all above are done
+    // A site that has just become known, or where a page moved up, is to be asked first; when all have been, this level is done.
+    if (options_.depth >= 0 && report.queued.empty())
+        ++level_;
     return true;
 }
 
@@ -152,6 +149,8 @@ void crawler::recorded(const page_record& r)
 // Opens the archive: what is to be done at first.
 archive::report crawler::open()
 {
+    if (options_.urls.empty() && !archive::exists(options_.out))
+        throw std::invalid_argument(fmt::format("there is no crawl in {} to go on with; give a URL", options_.out.string()));
     archive_ = std::make_unique<archive>(options_.out, options_.warc);
     manifest& m = archive_->state();
     auto t = m.begin();
@@ -160,12 +159,11 @@ archive::report crawler::open()
     for (const std::string& u : options_.urls)
         m.add(u, 0, 0);
     t.commit();
-    const std::vector<std::string> starts = m.starts();
-    if (starts.empty())
-        throw std::invalid_argument(fmt::format("there is no crawl in {} to go on with; give a URL", options_.out.string()));
-    for (const std::string& u : starts)
+    for (const std::string& u : m.starts())
         territory_.add_host_of(u);
     stored_ = m.count().stored;
+    budget_.release(
+        options_.max_pages > 0 ? std::max<std::ptrdiff_t>(0, options_.max_pages - stored_) : tandem::semaphore::max() / 2);
     archive::report first;
     for (const auto& [id, s] : m.sites())
         if (s.queued > 0)

@@ -54,7 +54,7 @@ private:
     tandem::task<> serve(site& s);
     tandem::task<> learn_manners(site& s);
     tandem::task<> crawl_page(site& s, queued_page page);
-    tandem::task<permit> get(site& s, page_record& r);
+    tandem::task<> get(site& s, page_record& r);
     tandem::task<response> fetch_patiently(site& s, std::string address, std::size_t max_bytes);
     tandem::task<response> attempt(site& s, const std::string& address, std::size_t max_bytes, tandem::stop_token own);
     void redirect(const url& address, const response& got, page_record& r);
@@ -70,9 +70,9 @@ private:
     fetcher fetcher_;
 
     tandem::semaphore slots_;          // fetches
-    tandem::semaphore waiting_{256};   // pages that are fetched, and not recorded yet
-    tandem::semaphore large_pages_{1}; // that are parsed: they take much memory
-    tandem::semaphore budget_;         // pages that may still be stored
+    tandem::semaphore waiting_{128};   // pages that are fetched, and not recorded yet
+    tandem::semaphore large_pages_{1}; // those of them that take much memory: their tree, and then their links
+    tandem::semaphore budget_{0};      // pages that may still be stored
     tandem::stop_source closing_;      // no new pages
     tandem::stop_source cut_off_;      // nor those under way
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <csignal>
 #include <exception>
 #include <mutex>
 #include <string_view>
@@ -20,7 +21,11 @@ namespace {
 constexpr std::size_t longest_head = 256 * 1024;
 
 struct libcurl {
-    libcurl() { curl_global_init(CURL_GLOBAL_DEFAULT); }
+    libcurl()
+    {
+        curl_global_init(CURL_GLOBAL_DEFAULT);
+        std::signal(SIGPIPE, SIG_IGN); // CURLOPT_NOSIGNAL leaves it to us: writing to a connection that the other side has closed
+    }
     ~libcurl() { curl_global_cleanup(); }
 };
 
@@ -134,7 +139,6 @@ struct fetcher::shared {
         curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
         curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
         curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS);
-        curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);        // rather another stream on a connection than another connection
         curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, ""); // all that libcurl can unpack
         curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
         curl_easy_setopt(easy, CURLOPT_USERAGENT, options.user_agent.c_str());

@@ -20,7 +20,7 @@ namespace crawl {
 
 struct fetch_options {
     std::string user_agent = "tandem-crawl/0.1";
-    std::string ca_file;                       ///< certificates to trust, in place of the system's
+    std::string ca_file{};                     ///< certificates to trust, in place of the system's
     std::chrono::milliseconds timeout{60'000}; ///< for all of a page
     std::chrono::milliseconds connect{10'000}; ///< for the connection
     std::chrono::seconds slow{15};             ///< how long a page may come at less than `slow_bytes` a second

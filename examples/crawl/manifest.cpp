@@ -65,6 +65,7 @@ manifest::manifest(const std::filesystem::path& file)
     , recent_(recent_size)
     , schema_(db_)
     , add_(db_, "INSERT OR IGNORE INTO pages(url, site, depth, hops, state) VALUES(?, ?, ?, ?, 'queued')")
+    , move_up_(db_, "UPDATE pages SET depth = ?1, hops = ?2 WHERE url = ?3 AND state = 'queued' AND depth > ?1 RETURNING site")
     , add_site_(db_, "INSERT INTO sites(origin) VALUES(?)")
     , announce_(db_, "INSERT INTO announced VALUES(?)")
     , forget_(db_, "DELETE FROM announced")
@@ -156,6 +157,14 @@ std::int64_t manifest::add(std::string_view url, int depth, int hops)
     const std::int64_t site = site_of(url);
     add_.run(url, site, depth, hops);
     return db_.changes() != 0 ? site : 0;
+}
+
+std::int64_t manifest::move_up(std::string_view url, int depth, int hops)
+{
+    move_up_.bind(depth, hops, url);
+    const std::int64_t site = move_up_.step() ? move_up_.number(0) : 0;
+    move_up_.reset();
+    return site;
 }
 
 void manifest::announce(const std::string& file) { announce_.run(file); }

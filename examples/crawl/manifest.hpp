@@ -47,6 +47,8 @@ public:
     [[nodiscard]] sqlite::transaction begin() { return sqlite::transaction(db_); }
     /// Adds a page to the queue unless it is known. The site's number, or 0.
     std::int64_t add(std::string_view url, int depth, int hops);
+    /// A page that waits in the queue at a greater depth moves up to this one. The site's number, or 0.
+    std::int64_t move_up(std::string_view url, int depth, int hops);
     /// Notes that a file is about to appear under this name.
     void announce(const std::string& file);
     /// What was announced and has not been forgotten: when the manifest is opened, the files of which it knows no page.
@@ -76,7 +78,7 @@ private:
     struct schema {
         explicit schema(sqlite::database& db);
     } schema_;
-    sqlite::statement add_, add_site_, announce_, forget_, finish_, file_of_, take_, get_number_, set_number_;
+    sqlite::statement add_, move_up_, add_site_, announce_, forget_, finish_, file_of_, take_, get_number_, set_number_;
 };
 
 } // namespace crawl

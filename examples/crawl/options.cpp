@@ -122,24 +122,28 @@ options read_options(int argc, char** argv)
     const std::map<std::string, bool*> switches{{"--warc", &o.warc}, {"--isolate", &o.isolate}, {"--retry-failed", &o.retry_failed},
         {"--json", &o.json}, {"--quiet", &o.quiet}};
     for (int i = 1; i < argc; ++i) {
-        name = argv[i];
-        if (name == "--help" || name == "-h") {
+        const std::string word = argv[i];
+        const std::size_t sign = word.starts_with("--") ? word.find('=') : std::string::npos; // as in "--depth=2"
+        name = word.substr(0, sign);
+        if (word == "--")
+            continue; // no address begins with '-', so what comes behind needs no protection
+        if (word == "--help" || word == "-h") {
             fmt::print("{}", help);
             std::exit(0);
         }
-        if (const auto found = switches.find(name); found != switches.end())
+        if (const auto found = switches.find(word); found != switches.end())
             *found->second = true;
         else if (const auto taking = with_value.find(name); taking != with_value.end()) {
-            if (++i == argc)
+            if (sign == std::string::npos && ++i == argc)
                 fail(name + " needs something after it");
-            taking->second(argv[i]);
+            taking->second(sign == std::string::npos ? argv[i] : word.substr(sign + 1));
         }
-        else if (name.starts_with('-'))
-            fail(fmt::format("there is no option '{}'", name));
-        else if (const auto u = url::parse(name.find("://") == std::string::npos ? "http://" + name : name))
+        else if (word.starts_with('-'))
+            fail(fmt::format("there is no option '{}'", word));
+        else if (const auto u = url::parse(word.find("://") == std::string::npos ? "http://" + word : word))
             o.urls.push_back(u->text());
         else
-            fail(fmt::format("'{}' is no address of the web", name));
+            fail(fmt::format("'{}' is no address of the web", word));
     }
     if (o.out.empty())
         fail("--out DIR is missing");

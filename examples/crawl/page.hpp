@@ -3,6 +3,8 @@
 
 #include "body.hpp"
 
+#include <tandem/sync/semaphore.hpp>
+
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -38,6 +40,9 @@ struct page_record {
     body content;
     std::string file;               ///< where it was stored
     std::vector<std::string> links; ///< those to be followed
+    // What bounds the memory is given back when the page is recorded: content, head and links are in it until then.
+    tandem::semaphore::permit waiting{};
+    tandem::semaphore::permit large{};
 };
 
 } // namespace crawl

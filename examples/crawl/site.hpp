@@ -32,11 +32,17 @@ struct site {
         next_ = turn + interval;
         return turn;
     }
-    /// The server has asked for a rest.
+    /// The server has asked for a rest: no turn is before that, and those given out before do not count.
     void rest_until(clock::time_point t)
     {
         const std::lock_guard lock(mutex_);
+        rest_ = std::max(rest_, t);
         next_ = std::max(next_, t);
+    }
+    [[nodiscard]] bool resting() const
+    {
+        const std::lock_guard lock(mutex_);
+        return clock::now() < rest_;
     }
 
     const std::int64_t id;
@@ -49,8 +55,9 @@ struct site {
     std::int64_t queued = 0; // in the manifest; for the one who records
 
 private:
-    std::mutex mutex_;
+    mutable std::mutex mutex_;
     clock::time_point next_{};
+    clock::time_point rest_{};
 };
 
 } // namespace crawl

@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <system_error>
 
 namespace crawl {
 
@@ -32,10 +34,17 @@ std::string amount(std::int64_t bytes)
     return fmt::format("{:.2f} GB", n);
 }
 
-int columns()
+struct extent {
+    std::size_t columns = 80;
+    std::size_t rows = 24;
+};
+
+// Of the terminal, or what is usual when it does not say.
+extent screen()
 {
     winsize w{};
-    return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 20 ? w.ws_col : 80;
+    const bool known = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 0 && w.ws_row > 0;
+    return known ? extent{w.ws_col, w.ws_row} : extent{};
 }
 
 // So that a line stays one line. Addresses are ASCII; what a server said may be anything.
@@ -102,10 +111,11 @@ void view::show(const page_record& r)
     }
 }
 
+// A reader that has gone, or a full disk: nobody would see the rest.
 void view::flush()
 {
-    if (style_ == style::lines || style_ == style::json)
-        std::fflush(stdout);
+    if (std::fflush(stdout) != 0)
+        throw std::system_error(errno, std::generic_category(), "standard output");
 }
 
 tandem::task<> view::run()
@@ -134,15 +144,18 @@ void view::draw()
         speed_.pop_front();
     const double seconds = std::chrono::duration<double>(now - speed_.front().first).count();
     const double speed = seconds > 0 ? static_cast<double>(finished - speed_.front().second) / seconds : 0;
-    const auto width = static_cast<std::size_t>(columns() - 1);
-    const std::int64_t failed = progress_.failed;
+    // No line may wrap, and the picture may not be higher than the screen, or the cursor would not come back to its top.
+    const extent size = screen();
+    const std::size_t width = std::max<std::size_t>(size.columns, 4) - 1;
+    const std::size_t shown = std::min(last_.size(), std::max<std::size_t>(size.rows, 2) - 2);
+    const std::string state = fmt::format("{:8.0f} pages/s  {} in flight  {} queued  {} done  {} failed  {}{}", speed,
+        progress_.in_flight.load(), progress_.queued.load(), finished, progress_.failed.load(), amount(progress_.bytes),
+        progress_.stopping ? "  stopping" : "");
     std::string text = drawn_ > 0 ? fmt::format("\r\x1b[{}A\x1b[J", drawn_) : "";
-    text += fmt::format("\x1b[1m{:8.0f} pages/s\x1b[0m  {} in flight  {} queued  {} done  {}{} failed{}  {}\n", speed,
-        progress_.in_flight.load(), progress_.queued.load(), finished, failed ? "\x1b[31m" : "", failed, failed ? "\x1b[0m" : "",
-        amount(progress_.bytes));
-    for (const auto& [page, bad] : last_)
-        text += fmt::format("  {}{}{}\n", bad ? "\x1b[31m" : "", fit(page, width - 2), bad ? "\x1b[0m" : "");
-    drawn_ = 1 + static_cast<int>(last_.size());
+    text += fmt::format("\x1b[1m{}\x1b[0m\n", fit(state, width));
+    for (auto row = last_.end() - static_cast<std::ptrdiff_t>(shown); row != last_.end(); ++row)
+        text += fmt::format("{}{}{}\n", row->second ? "\x1b[31m" : "", fit("  " + row->first, width), row->second ? "\x1b[0m" : "");
+    drawn_ = 1 + static_cast<int>(shown);
     std::fputs(text.c_str(), stdout);
     std::fflush(stdout);
 }
@@ -169,7 +182,7 @@ void view::summary(const manifest::counts& all, bool interrupted)
             "{}{} pages in {:.1f} s, {:.0f} a second; in all {} stored ({}), {} redirects, {} skipped, {} failed, {} queued\n",
             interrupted ? "interrupted; " : "", finished, seconds, static_cast<double>(finished) / std::max(seconds, 1e-3),
             all.stored, amount(all.bytes), all.redirects, all.skipped, all.failed, all.queued);
-    std::fflush(stdout);
+    flush();
 }
 
 } // namespace crawl

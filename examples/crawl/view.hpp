@@ -22,6 +22,7 @@ struct progress {
     std::atomic<std::int64_t> finished{0}; ///< in this run, however they ended
     std::atomic<std::int64_t> failed{0};
     std::atomic<std::int64_t> bytes{0};
+    std::atomic<bool> stopping{false};
 };
 
 class view {
@@ -31,11 +32,11 @@ public:
 
     /// A page is recorded.
     void show(const page_record& r);
-    /// What was shown goes out.
+    /// What was shown goes out. Throws std::system_error when it cannot.
     void flush();
     /// Draws the picture ten times a second, until it is asked to stop; then takes it away.
     [[nodiscard]] tandem::task<> run();
-    /// At the end.
+    /// At the end. Throws as `flush` does.
     void summary(const manifest::counts& all, bool interrupted);
 
 private:

@@ -49,8 +49,12 @@ task<bool> bad_pages::answer(http_connection& c, const std::string& target)
         const std::string agent = c.header("user-agent");
         co_await c.send(200, "text/plain", agent);
     }
-    else if (name == "busy" && before == 0)
+    else if (name == "busy" && before == 0) {
+        busy_until_ = std::chrono::steady_clock::now() + 1s;
         co_await c.send(503, "text/html", "later", "Retry-After: 1\r\n");
+    }
+    else if (name == "busy" && std::chrono::steady_clock::now() < busy_until_)
+        co_await c.send(404, "text/html", "too early");
     else if (name == "limited" && before < 2)
         co_await c.send(429, "text/html", "not so fast");
     else if (name == "down")

@@ -3,6 +3,7 @@
 
 #include "http_connection.hpp"
 
+#include <chrono>
 #include <map>
 #include <string>
 
@@ -17,5 +18,7 @@ private:
     tandem::task<bool> misbehave(http_connection& c, const std::string& name);
 
     const long bulk_;
-    std::map<std::string, int> requests_; // of each page, so far; there is one thread
+    // There is one thread.
+    std::map<std::string, int> requests_; // of each page, so far
+    std::chrono::steady_clock::time_point busy_until_{};
 };

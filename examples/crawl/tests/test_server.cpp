@@ -114,6 +114,12 @@ struct web_server {
             instead >> status;
             co_return co_await c.send(status, "text/html", "no");
         }
+        if (std::ifstream instead(root + path + ".location"); !root.empty() && instead) { // it holds where to go
+            std::string location;
+            instead >> location;
+            const std::string headers = "Location: " + location + "\r\n";
+            co_return co_await c.send(302, "text/html", "", headers);
+        }
         std::ifstream file(root + path, std::ios::binary);
         if (root.empty() || !file || path.find("..") != std::string::npos)
             co_return co_await c.send(404, "text/html", "<p>no such page</p>");
