@@ -15,6 +15,7 @@
 
 #include <fmt/ranges.h>
 
+#include <atomic>
 #include <chrono>
 #include <exception>
 #include <future>
@@ -182,8 +183,13 @@ void cancelling()
         fmt::print("{}\n", e.what());
     }
     // [/cancel]
-    auto counting = tandem::co_spawn(pool, count_until_stopped());
-    std::this_thread::sleep_for(1ms);
+    std::atomic<bool> begun = false; // cancelled before that, it would have no result
+    auto counting = tandem::co_spawn(pool, [&] {
+        begun = true;
+        return count_until_stopped();
+    });
+    while (!begun)
+        std::this_thread::yield();
     counting.cancel();
     fmt::print("{}\n", counting.get() >= 0);
 }
