@@ -63,7 +63,7 @@ struct tandem::codec<fragile> {
 
 TEST_CASE("a call past its time has its worker killed, and the next one is run")
 {
-    process_pool pool({.processes = 2, .task_timeout = 50ms});
+    process_pool pool({.processes = 2, .task_timeout = 2s});
     const auto before = std::chrono::steady_clock::now();
     async_result<void> a = pool.apply_async(for_ever);
     async_result<void> b = pool.apply_async(for_ever);
@@ -72,7 +72,7 @@ TEST_CASE("a call past its time has its worker killed, and the next one is run")
         a.get(), doctest::Contains(": it took longer than the pool's task_timeout, and its worker was killed"), timeout_error);
     CHECK_THROWS_AS(b.get(), timeout_error);
     CHECK(c.get() == 9);
-    CHECK(std::chrono::steady_clock::now() - before >= 50ms);
+    CHECK(std::chrono::steady_clock::now() - before >= 2s);
     CHECK_THROWS_AS(pool.apply(for_ever), timeout_error);
     CHECK_THROWS_AS(pool.map([](int) { for_ever(); }, std::vector{1}), timeout_error);
     CHECK(pool.apply(square, 4) == 16);
