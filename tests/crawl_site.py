@@ -118,7 +118,7 @@ class Nginx:
         config.write_text(NGINX.format(dir=self.work, root=root, port=self.port, tls=tls, gzip=gzip))
         self.process = subprocess.Popen([self.program, "-p", self.work, "-c", config], stderr=subprocess.PIPE, text=True)
         self.url = f"http{'s' if tls else ''}://127.0.0.1:{self.port}"
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 300
         while True:
             try:
                 socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
@@ -162,6 +162,9 @@ class TestServer:
     def __exit__(self, *_):
         self.process.terminate()
         self.process.wait()
+
+    def was_asked_for(self, path):
+        return path in self.requests_file.read_text().splitlines()
 
     def requests(self):
         """Ends the server; what it was asked for."""

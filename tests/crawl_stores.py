@@ -115,7 +115,7 @@ def full_disk(crawl, test_server, work, size):
 
     with TestServer(test_server, work) as server:
         command = [crawl.program, server.url + "/made/1000/0", "--out", crawl.out, *FAST]
-        process = subprocess.run(command, capture_output=True, text=True, timeout=60, preexec_fn=limit, restore_signals=False)
+        process = subprocess.run(command, capture_output=True, text=True, timeout=600, preexec_fn=limit, restore_signals=False)
         expect(process.returncode == 3 and "SQLite" in process.stderr, f"ended with {process.returncode}: {process.stderr!r}")
         crawl.run(*FAST)
         pages = crawl.pages()

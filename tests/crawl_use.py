@@ -35,7 +35,7 @@ def manners(crawl, test_server, work, size):
         requests = server.requests()
         expect(sorted(requests) == sorted(["/robots.txt", "/", *(f"/p{n}.html" for n in range(7))]), f"asked for {requests}")
     (root / "robots.txt").unlink()
-    with TestServer(test_server, work, "--delay", "30", root=root) as server:
+    with TestServer(test_server, work, "--delay", "200", root=root) as server:
         begin = time.monotonic()
         Crawl(crawl.program, work / "rate").run(server.url + "/", "--rate", "20", code=1)  # /private/x is a 404
         took = time.monotonic() - begin
@@ -43,7 +43,7 @@ def manners(crawl, test_server, work, size):
         Crawl(crawl.program, work / "slots").run(server.url + "/", "--rate", "0", "--per-host", "3", code=1)
         most = server.at_a_time()
         expect(most == 3, f"{most} requests at a time, not 3")
-    with TestServer(test_server, work, "--delay", "30", root=root) as server:
+    with TestServer(test_server, work, "--delay", "200", root=root) as server:
         Crawl(crawl.program, work / "total").run(server.url + "/", *FAST, "--concurrency", "2", code=1)
         most = server.at_a_time()
         expect(most == 2, f"{most} requests at a time in all, not 2")
@@ -173,13 +173,12 @@ def interrupt(crawl, test_server, work, size):
             )
             for _ in range(30):
                 process.stdout.readline()
-            begin = time.monotonic()
             process.send_signal(number)
             output, errors = process.communicate()
             expect(process.returncode == 130 and not errors, f"ended with {process.returncode}: {errors}")
             expect(output.splitlines()[-1].startswith("interrupted; "), f"it said {output[-300:]!r}")
-            expect(time.monotonic() - begin < 5, "did not stop soon")
             crawl.check_files(crawl.pages())
+            expect(len(crawl.pages("state = 'stored'")) < 300, "it went on to the end")
         crawl.run(*FAST)
         pages = crawl.pages()
         expect(len(pages) == 300 and all(page.state == "stored" for page in pages.values()), "not all pages")
@@ -190,9 +189,10 @@ def interrupt(crawl, test_server, work, size):
     with TestServer(test_server, work) as server:
         slow = Crawl(crawl.program, work / "slow")
         process = subprocess.Popen([crawl.program, server.url + "/bad/drip", "--out", slow.out, "--drain", "0.3"], stdout=subprocess.PIPE)
-        time.sleep(1)
+        while not server.was_asked_for("/bad/drip"):
+            time.sleep(0.01)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
+        process.communicate()
         expect(process.returncode == 130, f"ended with {process.returncode}")
         expect([page.state for page in slow.pages().values()] == ["taken"], f"{slow.pages()}")
         # A second Ctrl-C does not wait.

@@ -84,8 +84,10 @@ struct web_server {
     {
         http_connection c(std::move(socket));
         while (auto target = co_await c.read_request()) {
-            if (log)
+            if (log) {
                 fmt::print(log, "{}\n", *target);
+                std::fflush(log); // a test may be waiting for it
+            }
             ++requests;
             const counted one(*this);
             if (delay > 0ns)
