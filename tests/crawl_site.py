@@ -163,8 +163,8 @@ class TestServer:
         self.process.terminate()
         self.process.wait()
 
-    def was_asked_for(self, path):
-        return path in self.requests_file.read_text().splitlines()
+    def times_asked_for(self, path):
+        return self.requests_file.read_text().splitlines().count(path)
 
     def requests(self):
         """Ends the server; what it was asked for."""

@@ -189,7 +189,7 @@ def interrupt(crawl, test_server, work, size):
     with TestServer(test_server, work) as server:
         slow = Crawl(crawl.program, work / "slow")
         process = subprocess.Popen([crawl.program, server.url + "/bad/drip", "--out", slow.out, "--drain", "0.3"], stdout=subprocess.PIPE)
-        while not server.was_asked_for("/bad/drip"):
+        while server.times_asked_for("/bad/drip") < 1:
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         process.communicate()
@@ -197,7 +197,8 @@ def interrupt(crawl, test_server, work, size):
         expect([page.state for page in slow.pages().values()] == ["taken"], f"{slow.pages()}")
         # A second Ctrl-C does not wait.
         process = subprocess.Popen([crawl.program, server.url + "/bad/drip", "--out", slow.out, "--drain", "600"], stdout=subprocess.PIPE)
-        time.sleep(1)
+        while server.times_asked_for("/bad/drip") < 2:
+            time.sleep(0.01)
         deadline = time.monotonic() + 60
         while process.poll() is None and time.monotonic() < deadline:
             process.send_signal(signal.SIGINT)

@@ -158,6 +158,7 @@ void supervisor::serve_socket(std::size_t k)
                 failed_starts_ = 0;
                 s.pid = static_cast<int>(s.receiver.header().count);
                 s.mail.open(o.value);
+                o.value = payload(); // its descriptor goes before anybody is told
                 if (constructing_ && ++ready_at_first_ == options_.processes)
                     started_.notify_one();
                 released(s, done);
