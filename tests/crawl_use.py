@@ -35,11 +35,12 @@ def manners(crawl, test_server, work, size):
         requests = server.requests()
         expect(sorted(requests) == sorted(["/robots.txt", "/", *(f"/p{n}.html" for n in range(7))]), f"asked for {requests}")
     (root / "robots.txt").unlink()
-    with TestServer(test_server, work, "--delay", "200", root=root) as server:
+    with TestServer(test_server, work, "--delay", "30", root=root) as server:
         begin = time.monotonic()
         Crawl(crawl.program, work / "rate").run(server.url + "/", "--rate", "20", code=1)  # /private/x is a 404
         took = time.monotonic() - begin
         expect(took >= 0.45, f"11 requests at 20 a second took {took} s")
+    with TestServer(test_server, work, "--delay", "200", root=root) as server:
         Crawl(crawl.program, work / "slots").run(server.url + "/", "--rate", "0", "--per-host", "3", code=1)
         most = server.at_a_time()
         expect(most == 3, f"{most} requests at a time, not 3")
@@ -196,7 +197,11 @@ def interrupt(crawl, test_server, work, size):
         expect(process.returncode == 130, f"ended with {process.returncode}")
         expect([page.state for page in slow.pages().values()] == ["taken"], f"{slow.pages()}")
         # A second Ctrl-C does not wait.
-        process = subprocess.Popen([crawl.program, server.url + "/bad/drip", "--out", slow.out, "--drain", "600"], stdout=subprocess.PIPE)
+        process = subprocess.Popen(
+            [crawl.program, server.url + "/bad/drip", "--out", slow.out, "--drain", "600"],
+            stdout=subprocess.PIPE,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job would have it ignored
+        )
         while server.times_asked_for("/bad/drip") < 2:
             time.sleep(0.01)
         deadline = time.monotonic() + 60
