@@ -17,6 +17,7 @@
 #include <memory>
 #include <numeric>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace {
@@ -196,13 +197,19 @@ BENCH(cpu_threads, "process_cpu_bound/threads", 2);
 
 constexpr int deaths = 100;
 
-void respawn(benchmark::State& state)
+// `between` two deaths: the server needs some time to make the next spare worker.
+void respawns(benchmark::State& state, std::chrono::milliseconds between)
 {
     using clock = std::chrono::steady_clock;
     tandem::process_pool one{1};
     std::vector<double> milliseconds;
     for (auto _ : state)
         for (int k = 0; k < deaths; ++k) {
+            if (between.count() > 0) {
+                state.PauseTiming();
+                std::this_thread::sleep_for(between);
+                state.ResumeTiming();
+            }
             const clock::time_point before = clock::now();
             try {
                 one.apply([] { ::_exit(0); });
@@ -215,7 +222,10 @@ void respawn(benchmark::State& state)
     bench::operations(state, deaths);
     state.counters["p50_ms"] = bench::percentile(milliseconds, 0.5);
 }
+void respawn(benchmark::State& state) { respawns(state, std::chrono::milliseconds(20)); }
 BENCH(respawn, "process_respawn/tandem", 1);
+void respawn_in_a_row(benchmark::State& state) { respawns(state, std::chrono::milliseconds(0)); }
+BENCH(respawn_in_a_row, "process_respawn_in_a_row/tandem", 1);
 
 /// What the system takes at least: the fork of a process as small as the fork server, which ends at once, and is reaped.
 int fork_and_reap(int times)

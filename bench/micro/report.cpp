@@ -62,6 +62,7 @@ constexpr comparison comparisons[] = {
     {"64 MiB there and back", "process_64_mib/tandem", "process_64_mib/memcpy", 1.5},
     {"process cpu-bound work", "process_cpu_bound/tandem", "process_cpu_bound/threads", 1.05},
     {"a worker that dies and the next", "process_respawn/tandem", "process_respawn/fork", 0},
+    {"  one right after the other", "process_respawn_in_a_row/tandem", "process_respawn/fork", 0},
 };
 
 struct lateness_target {
