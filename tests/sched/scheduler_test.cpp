@@ -90,7 +90,7 @@ private:
 template <class F>
 bool soon(F what)
 {
-    const auto deadline = std::chrono::steady_clock::now() + for_ever;
+    const auto deadline = std::chrono::steady_clock::now() + very_long;
     for (unsigned looks = 0; !what(); ++looks)
         if (looks % 64 == 63) {
             std::this_thread::yield();

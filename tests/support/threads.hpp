@@ -184,13 +184,13 @@ private:
 };
 
 /// Longer than anything takes that does not hang, on a slow machine that has other things to do as well.
-inline constexpr std::chrono::seconds for_ever(240);
+inline constexpr std::chrono::seconds very_long(240);
 
 /// Waits until `what()` is true, for what another thread will do soon; false when that takes for ever.
 template <class F>
 [[nodiscard]] bool eventually(F what)
 {
-    const auto deadline = std::chrono::steady_clock::now() + for_ever;
+    const auto deadline = std::chrono::steady_clock::now() + very_long;
     while (!what()) {
         if (std::chrono::steady_clock::now() > deadline)
             return false;
