@@ -92,7 +92,7 @@ TEST_CASE("random faults under load")
             }
             for (call& c : calls)
                 try {
-                    REQUIRE(c.handle.wait_for(test::for_ever));
+                    REQUIRE(c.handle.wait_for(test::very_long));
                     REQUIRE(c.handle.get() == std::vector<int>(c.size, 1 + c.n));
                     REQUIRE(c.fate > 3);
                     ++good;

@@ -248,7 +248,7 @@ TEST_CASE("a child of the worker's that outlives it keeps nobody waiting")
         }
         ::raise(SIGKILL);
     };
-    CHECK_THROWS_AS(pool.apply_async(orphan, args(::getpid())).get_for(test::for_ever), worker_died);
+    CHECK_THROWS_AS(pool.apply_async(orphan, args(::getpid())).get_for(test::very_long), worker_died);
     CHECK_THROWS_AS(pool.apply(orphan, ::getpid()), worker_died);
     CHECK(pool.apply(square, 3) == 9);
 }
