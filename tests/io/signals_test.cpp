@@ -54,6 +54,19 @@ TEST_CASE("a signal that comes before the await is not lost, when the executor w
     CHECK(sync_wait(std::move(wait)) == SIGUSR1);
 }
 
+TEST_CASE("after the wait the signal has its default effect again, though the task object is still there")
+{
+    thread_pool pool{2};
+    const auto check = [](task<int> wait) -> task<> {
+        std::raise(SIGUSR1);
+        co_await std::move(wait);
+        struct sigaction now{};
+        CHECK(sigaction(SIGUSR1, nullptr, &now) == 0);
+        CHECK(now.sa_handler == SIG_DFL);
+    };
+    sync_wait(pool, check(wait_signal(pool, {SIGUSR1})));
+}
+
 TEST_CASE("the wait can be stopped, and what is no signal is refused")
 {
     thread_pool pool{2};

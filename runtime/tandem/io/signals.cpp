@@ -5,6 +5,7 @@
 #include <asio/signal_set.hpp>
 
 #include <memory>
+#include <utility>
 
 namespace tandem {
 
@@ -18,8 +19,10 @@ std::unique_ptr<asio::signal_set> make_set(const asio::any_io_executor& ex, cons
     return set;
 }
 
-task<int> wait_for(std::unique_ptr<asio::signal_set> set)
+task<int> wait_for(std::unique_ptr<asio::signal_set> taken)
 {
+    // A local goes when the wait is over, and the signals have their default effect again; a parameter stays as long as the task object.
+    const std::unique_ptr<asio::signal_set> set = std::move(taken);
     auto wait = set->async_wait(use_task);
     co_return co_await std::move(wait);
 }
