@@ -62,7 +62,7 @@ TEST_CASE("after the wait the signal has its default effect again, though the ta
         co_await std::move(wait);
         struct sigaction now{};
         CHECK(sigaction(SIGUSR1, nullptr, &now) == 0);
-        CHECK(now.sa_handler == SIG_DFL);
+        CHECK((now.sa_handler == SIG_DFL));
     };
     sync_wait(pool, check(wait_signal(pool, {SIGUSR1})));
 }
