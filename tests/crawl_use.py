@@ -15,7 +15,7 @@ import time
 
 from crawl_runs import FAST, Crawl, folder_of, part, skip
 from crawl_site import TestServer
-from example_servers import expect
+from example_servers import eventually, expect
 
 
 @part
@@ -190,8 +190,7 @@ def interrupt(crawl, test_server, work, size):
     with TestServer(test_server, work) as server:
         slow = Crawl(crawl.program, work / "slow")
         process = subprocess.Popen([crawl.program, server.url + "/bad/drip", "--out", slow.out, "--drain", "0.3"], stdout=subprocess.PIPE)
-        while server.times_asked_for("/bad/drip") < 1:
-            time.sleep(0.01)
+        expect(eventually(lambda: server.times_asked_for("/bad/drip") >= 1), "the page was not asked for")
         process.send_signal(signal.SIGINT)
         process.communicate()
         expect(process.returncode == 130, f"ended with {process.returncode}")
@@ -202,8 +201,7 @@ def interrupt(crawl, test_server, work, size):
             stdout=subprocess.PIPE,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job would have it ignored
         )
-        while server.times_asked_for("/bad/drip") < 2:
-            time.sleep(0.01)
+        expect(eventually(lambda: server.times_asked_for("/bad/drip") >= 2), "the page was not asked for")
         deadline = time.monotonic() + 60
         while process.poll() is None and time.monotonic() < deadline:
             process.send_signal(signal.SIGINT)

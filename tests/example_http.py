@@ -113,10 +113,15 @@ def http(program):
         server.ended(r"stopped; requests: \d+, connections: \d+, cut off: 0\n")
 
 
-def has_begun(busy, peer):
-    """Whether the one request but that of `peer`, who asks, is under way; or has been answered."""
+def is_under_way(peer):
+    """Whether one request is, but that of `peer`, who asks."""
     peer.sendall(get(b"/metrics"))
-    return b"http_in_flight 2\n" in answer(peer)[1] or select.select([busy], [], [], 0)[0] != []
+    return b"http_in_flight 2\n" in answer(peer)[1]
+
+
+def has_begun(busy, peer):
+    """Whether the request on `busy`, the only one, is under way or has been answered."""
+    return is_under_way(peer) or select.select([busy], [], [], 0)[0] != []
 
 
 @check
@@ -168,12 +173,7 @@ def http_processes(program):
         os.kill(worker, signal.SIGSTOP)  # so that it is at it for as long as we like
         other = server.connect(get(b"/plaintext"))
         expect(answer(other) == (200, b"Hello, World!"), "the rest was held up")
-
-        def hangs():
-            other.sendall(get(b"/metrics"))
-            return b"http_in_flight 2\n" in answer(other)[1]
-
-        expect(eventually(hangs), "the metrics do not know of the request that hangs")
+        expect(eventually(lambda: is_under_way(other)), "the metrics do not know of the request that hangs")
         os.kill(worker, signal.SIGKILL)
         crash = answer(peer)
         expect(crash == (500, b'{"error":"the computation crashed"}'), f"a crash was answered with {crash}")

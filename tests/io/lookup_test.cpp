@@ -1,3 +1,4 @@
+#include "as_tuple.hpp"
 #include "support/threads.hpp"
 
 #include <tandem/combine/when_all.hpp>
@@ -19,14 +20,6 @@
 #include <string>
 #include <thread>
 #include <utility>
-
-#if __has_include(<asio/as_tuple.hpp>)
-#include <asio/as_tuple.hpp>
-using asio::as_tuple;
-#else
-#include <asio/experimental/as_tuple.hpp>
-using asio::experimental::as_tuple;
-#endif
 
 using namespace tandem;
 using namespace tandem::test;

@@ -1,3 +1,4 @@
+#include "as_tuple.hpp"
 #include "loopback.hpp"
 
 #include <tandem/io/sleep.hpp>
@@ -22,14 +23,6 @@
 #include <string_view>
 #include <tuple>
 #include <vector>
-
-#if __has_include(<asio/as_tuple.hpp>)
-#include <asio/as_tuple.hpp>
-using asio::as_tuple;
-#else
-#include <asio/experimental/as_tuple.hpp>
-using asio::experimental::as_tuple;
-#endif
 
 using namespace tandem;
 using namespace tandem::test;
