@@ -4,6 +4,8 @@
 #include <tandem/sync/sleep.hpp>
 #include <tandem/task/sync_wait.hpp>
 
+#include <asio/io_context.hpp>
+#include <asio/signal_set.hpp>
 #include <asio/system_error.hpp>
 #include <doctest/doctest.h>
 
@@ -14,6 +16,13 @@ using namespace tandem;
 using namespace std::chrono_literals;
 
 namespace {
+
+/// Asio's handler and its pipe, which all contexts share, are there before any thread that raises a signal, and as long: that the handler
+/// runs only after sigaction is ordered by the kernel, which ThreadSanitizer does not see.
+struct asio_signals {
+    asio::io_context ctx;
+    asio::signal_set set{ctx};
+};
 
 /// Not before somebody waits for it: until then the signal would end the test.
 task<> raises(int number)
@@ -34,6 +43,7 @@ task<int> waits()
 
 TEST_CASE("the first of the signals ends the wait and is told, on a pool and in sync_wait")
 {
+    const asio_signals first;
     thread_pool pool{2};
     for (const int number : {SIGUSR1, SIGUSR2}) {
         auto got = co_spawn(pool, waits());
@@ -48,6 +58,7 @@ TEST_CASE("the first of the signals ends the wait and is told, on a pool and in 
 
 TEST_CASE("a signal that comes before the await is not lost, when the executor was given")
 {
+    const asio_signals first;
     thread_pool pool{2};
     auto wait = wait_signal(pool, {SIGUSR1});
     std::raise(SIGUSR1);
@@ -56,6 +67,7 @@ TEST_CASE("a signal that comes before the await is not lost, when the executor w
 
 TEST_CASE("after the wait the signal has its default effect again, though the task object is still there")
 {
+    const asio_signals first;
     thread_pool pool{2};
     const auto check = [](task<int> wait) -> task<> {
         std::raise(SIGUSR1);
@@ -69,6 +81,7 @@ TEST_CASE("after the wait the signal has its default effect again, though the ta
 
 TEST_CASE("the wait can be stopped, and what is no signal is refused")
 {
+    const asio_signals first;
     thread_pool pool{2};
     CHECK(sync_wait(pool, race(waits(), sleep_for(1ms))).index() == 1);
     CHECK_THROWS_AS(sync_wait(pool, wait_signal({-7})), asio::system_error);
