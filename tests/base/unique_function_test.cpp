@@ -20,14 +20,14 @@ int twice(int x) { return 2 * x; }
 
 // A callable of a chosen size that counts its lives; in place when it fits, else on the heap.
 template <std::size_t Size>
-struct counted {
+struct counted_call {
     static inline int alive = 0;
     static inline int moves = 0;
 
-    counted() { ++alive; }
-    counted(counted&& other) noexcept : calls(other.calls) { ++alive, ++moves; }
-    counted& operator=(counted&&) = delete;
-    ~counted() { --alive; }
+    counted_call() { ++alive; }
+    counted_call(counted_call&& other) noexcept : calls(other.calls) { ++alive, ++moves; }
+    counted_call& operator=(counted_call&&) = delete;
+    ~counted_call() { --alive; }
     int operator()(int x) { return x + ++calls; }
 
     int calls = 0;
@@ -125,7 +125,8 @@ TEST_CASE("what is null makes an empty one")
     CHECK(f == nullptr);
 }
 
-TEST_CASE_TEMPLATE("the callable lives once and is destroyed once", C, counted<8>, counted<32>, counted<40>, counted<256>)
+TEST_CASE_TEMPLATE(
+    "the callable lives once and is destroyed once", C, counted_call<8>, counted_call<32>, counted_call<40>, counted_call<256>)
 {
     constexpr bool in_place = sizeof(C) <= 4 * sizeof(void*);
     C::moves = 0;
@@ -162,7 +163,7 @@ TEST_CASE_TEMPLATE("the callable lives once and is destroyed once", C, counted<8
 TEST_CASE("swap exchanges whatever the two hold")
 {
     unique_function<int(int)> small = twice;
-    unique_function<int(int)> large = counted<256>{};
+    unique_function<int(int)> large = counted_call<256>{};
     swap(small, large);
     CHECK(small(1) == 2);
     CHECK(large(4) == 8);

@@ -1,5 +1,5 @@
 // What is said of tasks that can never end: the tree of those that wait.
-#include "support/manual_context.hpp"
+#include "support/tasks.hpp"
 
 #include <tandem/combine/map.hpp>
 #include <tandem/combine/race.hpp>
@@ -79,8 +79,6 @@ task<> waits_for_result(one_shot_event& e)
     line.waits_for_result = __LINE__ + 1;
     co_await e;
 }
-task<> nothing() { co_return; }
-
 async_generator<int> generates(event& e)
 {
     co_yield 1;

@@ -1,4 +1,4 @@
-#include "support/manual_context.hpp"
+#include "support/tasks.hpp"
 #include "support/tracked.hpp"
 
 #include <tandem/combine/when_all.hpp>
@@ -31,9 +31,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-task<int> number(int n) { co_return n; }
-task<> nothing() { co_return; }
-task<std::string> text(std::string s) { co_return s; }
 task<int&> same(int& i) { co_return i; }
 
 task<int> number_after(manual_context& manual, std::chrono::nanoseconds d, int n)

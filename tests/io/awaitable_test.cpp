@@ -1,3 +1,5 @@
+#include "support.hpp"
+
 #include <tandem/io/awaitable.hpp>
 #include <tandem/io/co_spawn.hpp>
 #include <tandem/io/sleep.hpp>
@@ -19,6 +21,7 @@
 #include <tuple>
 
 using namespace tandem;
+using namespace tandem::test;
 using namespace std::chrono_literals;
 
 namespace {
@@ -38,18 +41,6 @@ asio::awaitable<std::string> asio_text(std::string s)
 asio::awaitable<int> asio_failing()
 {
     co_await asio_sleep(1ms);
-    throw std::out_of_range("far");
-}
-
-task<int> number(int n)
-{
-    co_await sleep_for(1ms);
-    co_return n;
-}
-
-task<int> failing()
-{
-    co_await sleep_for(1ms);
     throw std::out_of_range("far");
 }
 
@@ -76,7 +67,7 @@ TEST_CASE("a task awaits an asio::awaitable")
 TEST_CASE("an asio::awaitable counts as a task in combinators")
 {
     thread_pool pool{2};
-    const auto both = sync_wait(pool, when_all(asio_text("a"), number(1)));
+    const auto both = sync_wait(pool, when_all(asio_text("a"), number_later(1)));
     CHECK(both == std::tuple(std::string("a!"), 1));
 }
 
@@ -97,10 +88,10 @@ TEST_CASE("an asio::awaitable awaits a task")
     thread_pool pool{2};
     asio::io_context io;
     const auto job = [&]() -> asio::awaitable<int> {
-        const int a = co_await tandem::co_spawn(pool, number(1), asio::use_awaitable);
+        const int a = co_await tandem::co_spawn(pool, number_later(1), asio::use_awaitable);
         const int b = co_await pool.apply_async([](int n) { return 2 * n; }, args(4), asio::use_awaitable);
         try {
-            co_await tandem::co_spawn(pool, failing(), asio::use_awaitable);
+            co_await tandem::co_spawn(pool, failing_later(), asio::use_awaitable);
         }
         catch (const std::out_of_range&) {
             co_return a + b;

@@ -1,3 +1,4 @@
+#include "support.hpp"
 #include "support/threads.hpp"
 
 #include <tandem/io/co_spawn.hpp>
@@ -39,18 +40,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-task<int> number(int n)
-{
-    co_await sleep_for(1ms);
-    co_return n;
-}
-
-task<int> failing()
-{
-    co_await sleep_for(1ms);
-    throw std::out_of_range("far");
-}
-
 task<std::thread::id> where()
 {
     co_await sleep_for(1ms);
@@ -64,12 +53,12 @@ template <class Place, class Run>
 void handle_and_future(Place& place, Run run)
 {
     {
-        async_result<int> handle = tandem::co_spawn(place, number(1));
+        async_result<int> handle = tandem::co_spawn(place, number_later(1));
         run();
         CHECK(handle.get() == 1);
     }
     {
-        std::future<int> f = tandem::co_spawn(place, number(3), asio::use_future);
+        std::future<int> f = tandem::co_spawn(place, number_later(3), asio::use_future);
         run();
         CHECK(f.get() == 3);
     }
@@ -81,19 +70,19 @@ void every_token(Place& place, Run run)
 {
     handle_and_future(place, run);
     {
-        auto handle = tandem::co_spawn(place, [n = std::make_unique<int>(2)]() -> task<int> { return number(*n); });
+        auto handle = tandem::co_spawn(place, [n = std::make_unique<int>(2)]() -> task<int> { return number_later(*n); });
         run();
         CHECK(handle.get() == 2);
     }
     {
-        std::future<int> f = tandem::co_spawn(place, failing(), asio::use_future);
+        std::future<int> f = tandem::co_spawn(place, failing_later(), asio::use_future);
         run();
         CHECK_THROWS_AS(f.get(), std::out_of_range);
     }
     {
         std::promise<int> got;
         auto f = got.get_future();
-        tandem::co_spawn(place, number(4), [&](std::exception_ptr e, int n) {
+        tandem::co_spawn(place, number_later(4), [&](std::exception_ptr e, int n) {
             CHECK_FALSE(e);
             got.set_value(n);
         });
@@ -103,7 +92,7 @@ void every_token(Place& place, Run run)
     {
         std::promise<std::string> got;
         auto f = got.get_future();
-        tandem::co_spawn(place, failing(), [&](std::exception_ptr e, int) {
+        tandem::co_spawn(place, failing_later(), [&](std::exception_ptr e, int) {
             try {
                 std::rethrow_exception(e);
             }
@@ -128,7 +117,7 @@ void every_token(Place& place, Run run)
         f.get();
     }
     {
-        auto later = tandem::co_spawn(place, number(5), deferred);
+        auto later = tandem::co_spawn(place, number_later(5), deferred);
         std::promise<int> got;
         auto f = got.get_future();
         std::move(later)([&](std::exception_ptr, int n) { got.set_value(n); });
@@ -137,7 +126,8 @@ void every_token(Place& place, Run run)
     }
     {
         // use_task: awaited in a task that runs somewhere else.
-        auto outer = start_thread([&place]() -> task<int> { co_return co_await tandem::co_spawn(place, number(6), use_task); });
+        auto outer =
+            start_thread([&place]() -> task<int> { co_return co_await tandem::co_spawn(place, number_later(6), use_task); });
         while (!outer.wait_for(1ms))
             run();
         CHECK(outer.get() == 6);
@@ -199,11 +189,11 @@ TEST_CASE("a task runs, and goes on, where it was spawned")
 TEST_CASE("when_all and map on an io_context, run by one thread and by several")
 {
     const auto job = []() -> task<int> {
-        auto both = when_all(number(1), number(2));
+        auto both = when_all(number_later(1), number_later(2));
         auto [a, b] = co_await std::move(both);
         int sum = a + b;
         const std::vector<int> numbers{1, 2, 3, 4, 5};
-        for (int n : co_await tandem::map(numbers, number, {.concurrency = 2}))
+        for (int n : co_await tandem::map(numbers, number_later, {.concurrency = 2}))
             sum += n;
         for (int n : co_await tandem::map(numbers, [](int n) { return 2 * n; }))
             sum += n;
@@ -222,7 +212,7 @@ TEST_CASE("a handler runs on its associated executor")
     thread_pool pool{2};
     asio::io_context io;
     std::optional<std::thread::id> ran_on;
-    co_spawn(pool, number(1),
+    co_spawn(pool, number_later(1),
         asio::bind_executor(io.get_executor(), [&](std::exception_ptr, int) { ran_on = std::this_thread::get_id(); }));
     io.run(); // the call counts as work of the handler's context
     CHECK(ran_on == std::this_thread::get_id());
@@ -270,7 +260,7 @@ TEST_CASE("blocking on a result in its own executor's thread throws instead of h
 {
     asio::io_context io;
     auto outer = co_spawn(io, [&io]() -> task<std::string> {
-        auto inner = tandem::co_spawn(io, number(1));
+        auto inner = tandem::co_spawn(io, number_later(1));
         try {
             co_return std::to_string(inner.get());
         }
@@ -283,5 +273,5 @@ TEST_CASE("blocking on a result in its own executor's thread throws instead of h
 
     // On a pool of one thread it just works.
     thread_pool one{1};
-    CHECK(co_spawn(one, [&one]() -> task<int> { co_return value_of(tandem::co_spawn(one, number(2))); }).get() == 2);
+    CHECK(co_spawn(one, [&one]() -> task<int> { co_return value_of(tandem::co_spawn(one, number_later(2))); }).get() == 2);
 }

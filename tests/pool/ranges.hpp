@@ -9,8 +9,6 @@
 
 namespace tandem::test {
 
-inline int square(int n) { return n * n; }
-
 /// A range that can be read once, gives its numbers by value as a generator does, and may throw on the way.
 class counter {
 public:

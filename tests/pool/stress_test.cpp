@@ -20,6 +20,7 @@
 #include <vector>
 
 using namespace tandem;
+using namespace tandem::test;
 using namespace std::chrono_literals;
 
 namespace {
@@ -40,8 +41,6 @@ void on_threads(int n, F f)
     for (std::thread& t : threads)
         t.join();
 }
-
-int square(int n) { return n * n; }
 
 } // namespace
 

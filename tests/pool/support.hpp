@@ -17,6 +17,8 @@
 
 namespace tandem::test {
 
+inline int square(int n) { return n * n; }
+
 /// Holds up threads until it is opened. Declared before the pool whose calls wait at it.
 class gate {
 public:

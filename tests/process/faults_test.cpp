@@ -18,11 +18,11 @@
 #include <vector>
 
 using namespace tandem;
+using namespace tandem::test;
 using namespace std::chrono_literals;
 
 namespace {
 
-int square(int n) { return n * n; }
 void for_ever()
 {
     for (;;)

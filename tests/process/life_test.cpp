@@ -21,11 +21,11 @@
 #include <vector>
 
 using namespace tandem;
+using namespace tandem::test;
 using namespace std::chrono_literals;
 
 namespace {
 
-int square(int n) { return n * n; }
 int own_pid() { return ::getpid(); }
 
 std::vector<int> open_descriptors()

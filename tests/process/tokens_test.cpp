@@ -18,12 +18,12 @@
 #include <unistd.h>
 
 using namespace tandem;
+using namespace tandem::test;
 using namespace std::chrono_literals;
 
 namespace {
 
-int square(int n) { return n * n; }
-int fails(int n) { throw std::out_of_range("no " + std::to_string(n)); }
+int refuses(int n) { throw std::out_of_range("no " + std::to_string(n)); }
 
 } // namespace
 
@@ -32,7 +32,7 @@ TEST_CASE("completion tokens")
     process_pool pool{2};
     std::future<int> f = pool.apply_async(square, args(3), asio::use_future);
     CHECK(f.get() == 9);
-    std::future<int> g = pool.apply_async(fails, args(3), asio::use_future);
+    std::future<int> g = pool.apply_async(refuses, args(3), asio::use_future);
     CHECK_THROWS_WITH_AS(g.get(), "no 3", std::out_of_range);
     std::future<int> h = pool.apply_async([](int n) -> int { ::_exit(n); }, args(3), asio::use_future);
     CHECK_THROWS_AS(h.get(), worker_died);

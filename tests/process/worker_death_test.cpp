@@ -17,11 +17,11 @@
 #include <vector>
 
 using namespace tandem;
+using namespace tandem::test;
 using namespace std::chrono_literals;
 
 namespace {
 
-int square(int n) { return n * n; }
 int slow_square(int n)
 {
     std::this_thread::sleep_for(200us);

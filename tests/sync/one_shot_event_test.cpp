@@ -24,7 +24,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr int rounds = scaled(20'000, 20'000, 10'000);
+constexpr int event_rounds = scaled(20'000, 20'000, 10'000);
 
 std::int64_t from_now(std::chrono::nanoseconds d)
 {
@@ -105,7 +105,7 @@ TEST_CASE("wait_until gives up at its time, and the event may be waited for agai
 
 TEST_CASE("set races with the wait of another thread, who may destroy the event right after")
 {
-    std::deque<std::optional<one_shot_event>> events(rounds);
+    std::deque<std::optional<one_shot_event>> events(event_rounds);
     for (auto& e : events)
         e.emplace();
     start_line line(2);
@@ -131,7 +131,7 @@ TEST_CASE("set races with the wait of another thread, who may destroy the event 
 
 TEST_CASE("set races with the time-out of a wait")
 {
-    constexpr int n = rounds / 8;
+    constexpr int n = event_rounds / 8;
     std::deque<std::optional<one_shot_event>> events(n);
     for (auto& e : events)
         e.emplace();
@@ -198,8 +198,8 @@ TEST_CASE("a waiter is notified once, on the thread that sets, and not when it w
 
 TEST_CASE("set races with subscribe and withdraw: the waiter is notified, or out, or was not let in")
 {
-    std::deque<one_shot_event> events(rounds);
-    std::deque<counting_waiter> waiters(rounds);
+    std::deque<one_shot_event> events(event_rounds);
+    std::deque<counting_waiter> waiters(event_rounds);
     start_line line(2);
     int refused = 0;
     int withdrawn = 0;
@@ -215,7 +215,7 @@ TEST_CASE("set races with subscribe and withdraw: the waiter is notified, or out
         },
         [&] {
             jitter random(2);
-            for (int k = 0; k < rounds; ++k) {
+            for (int k = 0; k < event_rounds; ++k) {
                 line.wait();
                 random.spin(2'000);
                 if (!events[k].subscribe(waiters[k])) {
@@ -233,7 +233,7 @@ TEST_CASE("set races with subscribe and withdraw: the waiter is notified, or out
                 }
             }
         });
-    CHECK(refused + withdrawn + notified == rounds);
+    CHECK(refused + withdrawn + notified == event_rounds);
     int in_all = 0;
     for (const counting_waiter& w : waiters)
         in_all += w.notified.load();
@@ -318,7 +318,7 @@ void set_against_stop(Wait wait)
         one_shot_event event;
         stop_source stop;
     };
-    std::deque<std::optional<round>> all(rounds);
+    std::deque<std::optional<round>> all(event_rounds);
     for (auto& r : all)
         r.emplace();
     start_line line(2);
@@ -353,8 +353,8 @@ void set_against_stop(Wait wait)
                 r.reset();
             }
         });
-    CHECK(cancelled < rounds);
-    MESSAGE("cancelled: " << cancelled << " of " << rounds);
+    CHECK(cancelled < event_rounds);
+    MESSAGE("cancelled: " << cancelled << " of " << event_rounds);
 }
 
 } // namespace

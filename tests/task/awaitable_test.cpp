@@ -1,4 +1,4 @@
-#include "support/manual_context.hpp"
+#include "support/tasks.hpp"
 
 #include <tandem/combine/when_all.hpp>
 #include <tandem/sync/one_shot_event.hpp>
@@ -17,8 +17,6 @@ using namespace tandem;
 using namespace tandem::test;
 
 namespace {
-
-task<int> number(int n) { co_return n; }
 
 // An awaiter itself.
 struct ready {

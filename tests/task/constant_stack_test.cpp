@@ -1,5 +1,5 @@
 // Awaiting uses no stack: long loops and deep chains run on a thread that has little of it, in every build.
-#include "support/manual_context.hpp"
+#include "support/tasks.hpp"
 #include "support/threads.hpp"
 
 #include <tandem/combine/when_all.hpp>
@@ -28,8 +28,6 @@ constexpr int ten_million = scaled(10'000'000, 2'000'000, 1'000'000);
 constexpr int million = scaled(1'000'000, 200'000, 100'000);
 
 task<int> at_once(int n) { co_return n; }
-task<> nothing() { co_return; }
-
 task<int> adds_up(int n)
 {
     int sum = 0;

@@ -18,7 +18,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-task_local<int> depth;
+task_local<int> nesting;
 task_local<std::string> user;
 
 task<std::string> my_name()
@@ -29,7 +29,7 @@ task<std::string> my_name()
 
 task<int> my_depth()
 {
-    const int* const d = co_await depth.get();
+    const int* const d = co_await nesting.get();
     co_return d ? *d : -1;
 }
 
@@ -38,7 +38,7 @@ task<int> deeper(int n)
     const int here = co_await my_depth();
     if (n == 0)
         co_return here;
-    auto below = depth.bind(here + 1, deeper(n - 1));
+    auto below = nesting.bind(here + 1, deeper(n - 1));
     co_return co_await std::move(below);
 }
 
@@ -61,12 +61,12 @@ TASK_TEST_CASE("a name is inherited by all below, and gone behind")
 TASK_TEST_CASE("a task-local variable has the value of the innermost that bound it")
 {
     CHECK((co_await my_depth()) == -1);
-    auto five = depth.bind(0, deeper(5));
+    auto five = nesting.bind(0, deeper(5));
     CHECK((co_await std::move(five)) == 5);
-    auto mixed = user.bind("ada", depth.bind(7, my_depth()));
+    auto mixed = user.bind("ada", nesting.bind(7, my_depth()));
     CHECK((co_await std::move(mixed)) == 7);
     std::vector<int> seen;
-    auto scope = depth.bind(3, with_scope([&](task_scope& s) -> task<> {
+    auto scope = nesting.bind(3, with_scope([&](task_scope& s) -> task<> {
         for (int k = 0; k < 3; ++k)
             s.spawn([](std::vector<int>& v) -> task<> { v.push_back(co_await my_depth()); }(seen));
         co_return;

@@ -1,3 +1,4 @@
+#include "support/tasks.hpp"
 #include "support/threads.hpp"
 #include "support/tracked.hpp"
 
@@ -18,8 +19,6 @@ using namespace tandem;
 using namespace tandem::test;
 
 namespace {
-
-task<int> number(int n) { co_return n; }
 
 task<int> after(one_shot_event& e, int n)
 {

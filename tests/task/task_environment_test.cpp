@@ -1,5 +1,5 @@
 // What a task inherits, from a task or from a coroutine of another kind.
-#include "support/manual_context.hpp"
+#include "support/tasks.hpp"
 
 #include <tandem/task/task.hpp>
 
@@ -14,15 +14,6 @@ using namespace tandem;
 using namespace tandem::test;
 
 namespace {
-
-task<int> number(int n) { co_return n; }
-
-template <class T>
-task<T> after_a_yield(manual_context& manual, T value)
-{
-    co_await manual.yield();
-    co_return value;
-}
 
 // A coroutine type that knows nothing of Tandem: it starts at once and is resumed by whoever likes.
 struct foreign {

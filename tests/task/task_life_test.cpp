@@ -1,5 +1,5 @@
 // A task is lazy, and owned by one.
-#include "support/manual_context.hpp"
+#include "support/tasks.hpp"
 #include "support/tracked.hpp"
 
 #include <tandem/task/sync_wait.hpp>
@@ -13,20 +13,6 @@
 
 using namespace tandem;
 using namespace tandem::test;
-
-namespace {
-
-task<int> number(int n) { co_return n; }
-task<> nothing() { co_return; }
-
-template <class T>
-task<T> after_a_yield(manual_context& manual, T value)
-{
-    co_await manual.yield();
-    co_return value;
-}
-
-} // namespace
 
 TASK_TEST_CASE("nothing runs until the task is awaited")
 {

@@ -1,5 +1,5 @@
 // What a task gives.
-#include "support/manual_context.hpp"
+#include "support/tasks.hpp"
 #include "support/tracked.hpp"
 
 #include <tandem/task/task.hpp>
@@ -13,14 +13,6 @@
 
 using namespace tandem;
 using namespace tandem::test;
-
-namespace {
-
-task<int> number(int n) { co_return n; }
-task<std::string> text(std::string s) { co_return s; }
-task<> nothing() { co_return; }
-
-} // namespace
 
 static_assert(!std::is_copy_constructible_v<task<int>>);
 static_assert(!std::is_copy_assignable_v<task<int>>);

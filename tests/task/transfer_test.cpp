@@ -1,5 +1,5 @@
 // Coroutines that are resumed behind the runtime's back, with handle.resume(), between those that it resumes itself.
-#include "support/manual_context.hpp"
+#include "support/tasks.hpp"
 
 #include <tandem/sync/one_shot_event.hpp>
 #include <tandem/task/sync_wait.hpp>
@@ -39,7 +39,6 @@ struct foreign {
     std::coroutine_handle<promise_type> handle;
 };
 
-task<int> number(int n) { co_return n; }
 task<int> through(int n) { co_return co_await number(n) + co_await number(0); }
 
 foreign awaits(int n, std::vector<int>& into)

@@ -20,11 +20,11 @@
 #include <vector>
 
 using namespace tandem;
+using namespace tandem::test;
 using namespace std::chrono_literals;
 
 namespace {
 
-int square(int n) { return n * n; }
 int add(int a, int b) { return a + b; }
 void nothing(int) {}
 int fails(int n) { throw std::runtime_error("no " + std::to_string(n)); }

@@ -31,6 +31,7 @@ public:
 
 private:
     class both_ends;
+    class waiter;
 
     result send_at_both_ends(T& value);
     result send_locked(T& value, waiter_list& woken);
@@ -59,27 +60,75 @@ private:
     spin_guard out_;
 };
 
+/// What waits at either end.
 template <class T>
-class channel_core<T>::sender final : public queued_waiter {
+class channel_core<T>::waiter : public queued_waiter {
 public:
-    sender(channel_core& c, T& v) noexcept : channel_(c), value_(v) {}
-    ~sender()
+    waiter(channel_core& c, waiter_list& queue) noexcept : channel_(c), queue_(queue) {}
+
+protected:
+    ~waiter() = default;
+    /// In the destructors of the derived: until then the other end may write to their members.
+    void leave() noexcept
     {
-        if (still_waiting())
-            static_cast<void>(abandon());
+        if (this->still_waiting())
+            static_cast<void>(this->abandon());
     }
+
+    /// Once more, under the locks; then in the queue.
+    template <class Attempt>
+    bool attempt_or_join(Attempt attempt) noexcept
+    {
+        bool waits = false;
+        waiter_list woken;
+        {
+            const both_ends lock(channel_);
+            try {
+                if (attempt(woken) == result::must_wait)
+                    waits = join(queue_);
+                else
+                    grant();
+            }
+            catch (...) {
+                error_ = std::current_exception();
+                grant();
+            }
+        }
+        woken.resume_all();
+        return waits;
+    }
+    bool withdraw() noexcept final
+    {
+        const both_ends lock(channel_);
+        return take_out(queue_);
+    }
+    void finish_or_throw(const char* stopped)
+    {
+        finish(stopped);
+        if (TANDEM_UNLIKELY(error_ != nullptr))
+            std::rethrow_exception(std::move(error_));
+    }
+
+    channel_core& channel_;
+    waiter_list& queue_;
+    std::exception_ptr error_; // what the move of the value threw
+};
+
+template <class T>
+class channel_core<T>::sender final : public waiter {
+public:
+    sender(channel_core& c, T& v) noexcept : waiter(c, c.senders_), value_(v) {}
+    ~sender() { this->leave(); }
 
     [[nodiscard]] bool await_ready()
     {
-        const result r = channel_.send_now(value_);
+        const result r = this->channel_.send_now(value_);
         refused_ = r == result::closed;
         return r != result::must_wait;
     }
     void await_resume()
     {
-        finish("a task was asked to stop while it waited to send to a channel");
-        if (TANDEM_UNLIKELY(error_ != nullptr))
-            std::rethrow_exception(std::move(error_));
+        this->finish_or_throw("a task was asked to stop while it waited to send to a channel");
         if (TANDEM_UNLIKELY(refused_))
             throw channel_closed("send");
     }
@@ -89,56 +138,28 @@ private:
 
     bool enter() noexcept override
     {
-        bool waits = false;
-        waiter_list woken;
-        {
-            const both_ends lock(channel_);
-            try {
-                const result r = channel_.send_locked(value_, woken);
-                refused_ = r == result::closed;
-                if (r == result::must_wait)
-                    waits = join(channel_.senders_);
-                else
-                    grant();
-            }
-            catch (...) {
-                error_ = std::current_exception();
-                grant();
-            }
-        }
-        woken.resume_all();
-        return waits;
+        return this->attempt_or_join([this](waiter_list& woken) {
+            const result r = this->channel_.send_locked(value_, woken);
+            refused_ = r == result::closed;
+            return r;
+        });
     }
-    bool withdraw() noexcept override
-    {
-        const both_ends lock(channel_);
-        return take_out(channel_.senders_);
-    }
-
     [[nodiscard]] const char* waits_for() const noexcept override { return "channel send"; }
 
-    channel_core& channel_;
-    T& value_;                 // in the send_operation, which lives longer
-    std::exception_ptr error_; // what its move threw
+    T& value_; // in the send_operation, which lives longer
     bool refused_ = false;
 };
 
 template <class T>
-class channel_core<T>::receiver final : public queued_waiter {
+class channel_core<T>::receiver final : public waiter {
 public:
-    explicit receiver(channel_core& c) noexcept : channel_(c) {}
-    ~receiver()
-    {
-        if (still_waiting())
-            static_cast<void>(abandon());
-    }
+    explicit receiver(channel_core& c) noexcept : waiter(c, c.receivers_) {}
+    ~receiver() { this->leave(); }
 
-    [[nodiscard]] bool await_ready() { return channel_.receive_now(value_) != result::must_wait; }
+    [[nodiscard]] bool await_ready() { return this->channel_.receive_now(value_) != result::must_wait; }
     std::optional<T> await_resume()
     {
-        finish("a task was asked to stop while it waited to receive from a channel");
-        if (TANDEM_UNLIKELY(error_ != nullptr))
-            std::rethrow_exception(std::move(error_));
+        this->finish_or_throw("a task was asked to stop while it waited to receive from a channel");
         return std::move(value_);
     }
 
@@ -147,35 +168,11 @@ private:
 
     bool enter() noexcept override
     {
-        bool waits = false;
-        waiter_list woken;
-        {
-            const both_ends lock(channel_);
-            try {
-                if (channel_.receive_locked(value_, woken) == result::must_wait)
-                    waits = join(channel_.receivers_);
-                else
-                    grant();
-            }
-            catch (...) {
-                error_ = std::current_exception();
-                grant();
-            }
-        }
-        woken.resume_all();
-        return waits;
+        return this->attempt_or_join([this](waiter_list& woken) { return this->channel_.receive_locked(value_, woken); });
     }
-    bool withdraw() noexcept override
-    {
-        const both_ends lock(channel_);
-        return take_out(channel_.receivers_);
-    }
-
     [[nodiscard]] const char* waits_for() const noexcept override { return "channel receive"; }
 
-    channel_core& channel_;
     std::optional<T> value_;
-    std::exception_ptr error_;
 };
 
 template <class T>
