@@ -1,5 +1,6 @@
 // tandem-measure: the same work in every style that tandem has, timed and compared; see --help.
 
+#include "close_file.hpp"
 #include "options.hpp"
 #include "server.hpp"
 #include "styles.hpp"
@@ -99,10 +100,6 @@ std::vector<section> run_all(const options& o)
     return sections;
 }
 
-struct close_file {
-    void operator()(std::FILE* f) const noexcept { std::fclose(f); }
-};
-
 [[noreturn]] void json_failed(const options& o)
 {
     throw std::runtime_error(fmt::format("cannot write {}: {}", o.json, std::strerror(errno)));
@@ -111,8 +108,8 @@ struct close_file {
 int run(const options& o)
 {
     std::signal(SIGINT, interrupted);
-    std::unique_ptr<std::FILE, close_file> json; // opened first: better to fail before the work than after it
-    if (!o.json.empty() && !(json = std::unique_ptr<std::FILE, close_file>(std::fopen(o.json.c_str(), "w"))))
+    file json; // opened first: better to fail before the work than after it
+    if (!o.json.empty() && !(json = file(std::fopen(o.json.c_str(), "w"))))
         json_failed(o);
 
     const auto start = std::chrono::steady_clock::now();

@@ -1,5 +1,7 @@
 #include "python.hpp"
 
+#include "close_file.hpp"
+
 #include <fmt/core.h>
 
 #include <fcntl.h>
@@ -78,10 +80,6 @@ if __name__ == "__main__":
             print(cpu, *(a for a, _ in done), flush=True)
 )python";
 
-struct close_file {
-    void operator()(std::FILE* f) const noexcept { std::fclose(f); }
-};
-
 class python final : public style {
 public:
     python(const char* kind, std::size_t n) : style(fmt::format("python_{}", kind), fmt::format("Python, {} {}", n, kind), n)
@@ -130,8 +128,8 @@ public:
 
 private:
     pid_t pid_ = 0;
-    std::unique_ptr<std::FILE, close_file> to_;
-    std::unique_ptr<std::FILE, close_file> from_;
+    file to_;
+    file from_;
 };
 
 bool there_is_python()

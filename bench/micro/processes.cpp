@@ -35,14 +35,14 @@ std::vector<double> same(std::vector<double> v) { return v; }
 
 constexpr std::size_t calls = 10'000;
 
-void round_trip_tandem(benchmark::State& state)
+void process_round_trip_tandem(benchmark::State& state)
 {
     for (auto _ : state)
         for (std::size_t k = 0; k < calls; ++k)
             bench::expect(pool().apply(square, 7) == 49, "7 squared");
     bench::operations(state, calls);
 }
-BENCH(round_trip_tandem, "process_round_trip/tandem", 1);
+BENCH(process_round_trip_tandem, "process_round_trip/tandem", 1);
 
 void round_trip_async(benchmark::State& state)
 {
@@ -127,15 +127,15 @@ const bool with_python = [] {
 
 // --- many small calls ----------------------------------------------------------------------------
 
-constexpr std::size_t many = 100'000;
+constexpr std::size_t many_calls = 100'000;
 
 void map_tandem(benchmark::State& state)
 {
-    std::vector<int> items(many);
+    std::vector<int> items(many_calls);
     std::iota(items.begin(), items.end(), 0);
     for (auto _ : state)
-        bench::expect(pool().map(square, items).size() == many, "as many results");
-    bench::operations(state, many);
+        bench::expect(pool().map(square, items).size() == many_calls, "as many results");
+    bench::operations(state, many_calls);
 }
 BENCH(map_tandem, "process_map_100k/tandem", 20);
 

@@ -16,7 +16,7 @@ tandem::task<std::size_t> skynet(std::size_t first, std::size_t leaves)
     const std::size_t share = leaves / children.size();
     for (std::size_t k = 0; k < children.size(); ++k)
         children[k] = skynet(first + k * share, share);
-    const auto sums = co_await tandem::when_all(std::move(children));
+    const auto sums = co_await tandem::when_all(std::span(children));
     co_return std::accumulate(sums.begin(), sums.end(), std::size_t{0});
 }
 

@@ -1,22 +1,16 @@
 #include "links.hpp"
 
 #include "html_tree.hpp"
+#include "letters.hpp"
 #include "tag_scanner.hpp"
 #include "text.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <unordered_set>
 
 namespace crawl {
 
 namespace {
-
-bool equal(std::string_view a, std::string_view b)
-{
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-        [](char x, char y) { return std::tolower(static_cast<unsigned char>(x)) == std::tolower(static_cast<unsigned char>(y)); });
-}
 
 /// Takes the tags of a page in their order, from whoever read them.
 class collector final : public tag_visitor {
@@ -25,25 +19,25 @@ public:
 
     void tag(std::string_view name, const attributes& a) override
     {
-        if (equal(name, "base") && !has_base_) {
+        if (same_letters(name, "base") && !has_base_) {
             if (const auto u = base_.resolve(a.get("href"))) {
                 base_ = *u;
                 has_base_ = true;
             }
         }
-        else if (equal(name, "meta"))
+        else if (same_letters(name, "meta"))
             meta(a);
-        else if (equal(name, "object"))
+        else if (same_letters(name, "object"))
             add(a.get("data"));
-        else if (equal(name, "a") || equal(name, "area") || equal(name, "link"))
+        else if (same_letters(name, "a") || same_letters(name, "area") || same_letters(name, "link"))
             add(a.get("href"));
         else {
             add(a.get("src"));
-            if (equal(name, "img") || equal(name, "source"))
+            if (same_letters(name, "img") || same_letters(name, "source"))
                 add_set(a.get("srcset"));
-            else if (equal(name, "video"))
+            else if (same_letters(name, "video"))
                 add(a.get("poster"));
-            else if (equal(name, "body"))
+            else if (same_letters(name, "body"))
                 add(a.get("background"));
         }
     }
@@ -84,11 +78,10 @@ private:
     void meta(const attributes& a)
     {
         const std::string_view content = a.get("content");
-        std::string text(content);
-        std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-        if (equal(a.get("name"), "robots"))
+        const std::string text = lower(content);
+        if (same_letters(a.get("name"), "robots"))
             nofollow_ = nofollow_ || text.find("nofollow") != std::string::npos || text == "none";
-        else if (equal(a.get("http-equiv"), "refresh")) {
+        else if (same_letters(a.get("http-equiv"), "refresh")) {
             const std::size_t at = text.find("url="); // "5; url='next.html'"
             if (at == std::string::npos)
                 return;
@@ -115,7 +108,7 @@ bool has_links(std::string_view content_type, std::string_view page)
     std::string_view type = content_type.substr(0, content_type.find(';'));
     while (type.ends_with(' '))
         type.remove_suffix(1);
-    return equal(type, "text/html") || equal(type, "application/xhtml+xml");
+    return same_letters(type, "text/html") || same_letters(type, "application/xhtml+xml");
 }
 
 page_links links_of(std::string_view page, std::string_view content_type, const url& address, const parse_limits& limits)

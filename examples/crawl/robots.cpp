@@ -1,5 +1,6 @@
 #include "robots.hpp"
 
+#include "letters.hpp"
 #include "pattern.hpp"
 #include "url.hpp"
 
@@ -14,14 +15,6 @@ std::string_view trimmed(std::string_view text)
 {
     const std::size_t begin = text.find_first_not_of(" \t\r");
     return begin == std::string_view::npos ? std::string_view() : text.substr(begin, text.find_last_not_of(" \t\r") + 1 - begin);
-}
-
-std::string lower(std::string_view text)
-{
-    std::string out(text);
-    std::transform(
-        out.begin(), out.end(), out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-    return out;
 }
 
 // The name itself, without a version or a comment after it.

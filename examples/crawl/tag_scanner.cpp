@@ -1,7 +1,8 @@
 #include "tag_scanner.hpp"
 
+#include "letters.hpp"
+
 #include <algorithm>
-#include <cctype>
 #include <utility>
 #include <vector>
 
@@ -46,7 +47,7 @@ public:
     [[nodiscard]] std::string_view get(const char* name) const override
     {
         for (auto& [key, value] : values_)
-            if (same(key, name)) {
+            if (same_letters(key, name)) {
                 decoded_.emplace_back(without_entities(value));
                 return decoded_.back();
             }
@@ -57,10 +58,6 @@ public:
 private:
     static constexpr std::size_t most = 64;
 
-    static bool same(std::string_view a, std::string_view b)
-    {
-        return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, char y) { return std::tolower(x) == y; });
-    }
     // The one that addresses are full of; the rest are rare in them.
     static std::string without_entities(std::string_view value)
     {

@@ -1,25 +1,14 @@
 #include "text.hpp"
 
+#include "letters.hpp"
+
 #include <iconv.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
 
 namespace crawl {
-
-namespace {
-
-std::string lower(std::string_view text)
-{
-    std::string out(text);
-    std::transform(
-        out.begin(), out.end(), out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-    return out;
-}
-
-} // namespace
 
 std::string charset_of(std::string_view content_type)
 {

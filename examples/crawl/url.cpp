@@ -1,5 +1,7 @@
 #include "url.hpp"
 
+#include "letters.hpp"
+
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -11,7 +13,6 @@ namespace {
 
 constexpr std::string_view white = " \t\n\r\f";
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 bool is_alpha(char c) { return lower(c) >= 'a' && lower(c) <= 'z'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_unreserved(char c) { return is_alpha(c) || is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~'; }
@@ -99,8 +100,7 @@ bool set_authority(url& u, std::string_view authority)
     }
     if (host.ends_with('.'))
         host.remove_suffix(1);
-    u.host = host;
-    std::transform(u.host.begin(), u.host.end(), u.host.begin(), lower);
+    u.host = lower(host);
     if (u.host.empty() || u.host.size() > 253 || u.host.front() == '.' || u.host.find("..") != std::string::npos)
         return false;
     if (u.host.front() == '[')

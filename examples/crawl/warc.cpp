@@ -1,5 +1,7 @@
 #include "warc.hpp"
 
+#include "letters.hpp"
+
 #include <fmt/chrono.h>
 #include <fmt/core.h>
 
@@ -7,7 +9,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cerrno>
 #include <ctime>
 #include <random>
@@ -35,8 +36,7 @@ std::string fitted(std::string_view head, std::size_t size)
         const std::size_t end = std::min(head.find('\n'), head.size() - 1) + 1;
         const std::string_view line = head.substr(0, end);
         head.remove_prefix(end);
-        std::string name(line.substr(0, std::min(line.find(':'), line.size())));
-        std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+        const std::string name = lower(line.substr(0, std::min(line.find(':'), line.size())));
         if (line == "\r\n" || line == "\n")
             break;
         if (name == "content-encoding" || name == "transfer-encoding" || name == "content-length")

@@ -34,17 +34,18 @@ void* counted(void* p)
 
 } // namespace
 
+// Not inlined: or GCC sees into one of a pair and holds the two for mismatched.
 // NOLINTBEGIN(cppcoreguidelines-no-malloc)
-void* operator new(std::size_t n) { return counted(std::malloc(n)); }
-void* operator new(std::size_t n, std::align_val_t a)
+TANDEM_NOINLINE void* operator new(std::size_t n) { return counted(std::malloc(n)); }
+TANDEM_NOINLINE void* operator new(std::size_t n, std::align_val_t a)
 {
     const auto alignment = static_cast<std::size_t>(a);
     return counted(std::aligned_alloc(alignment, (n + alignment - 1) / alignment * alignment));
 }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+TANDEM_NOINLINE void operator delete(void* p) noexcept { std::free(p); }
+TANDEM_NOINLINE void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+TANDEM_NOINLINE void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
+TANDEM_NOINLINE void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
 // NOLINTEND(cppcoreguidelines-no-malloc)
 
 using namespace tandem;

@@ -9,7 +9,7 @@ namespace tandem {
 
 namespace {
 
-using clock = std::chrono::steady_clock;
+using steady_clock = std::chrono::steady_clock;
 
 constexpr auto time_slice = std::chrono::microseconds(500);
 
@@ -20,7 +20,7 @@ public:
     {
         return std::max(shortest_, std::min(size_, items_left / (2 * participants) + 1));
     }
-    void took(std::size_t items, clock::duration time) noexcept
+    void took(std::size_t items, steady_clock::duration time) noexcept
     {
         const double ns = std::max(std::chrono::duration<double, std::nano>(time).count(), 1.0);
         const double per_ns = static_cast<double>(items) / ns;
@@ -32,7 +32,7 @@ public:
     }
 
 private:
-    // One that takes less than this is not worth its claim and two clock reads; one that takes much longer delays the end of the loop.
+    // One that takes less than this is not worth its claim and two readings of the clock; one that takes much longer delays the end of the loop.
     static constexpr double short_ns = 20'000;
     static constexpr double long_ns = 100'000;
     // Not even for an even end.
@@ -94,8 +94,8 @@ void bulk::participate_later(scheduler& s)
 bool bulk::participate() noexcept
 {
     worker* const w = this_worker();
-    clock::time_point before = clock::now();
-    const clock::time_point deadline = before + time_slice;
+    steady_clock::time_point before = steady_clock::now();
+    const steady_clock::time_point deadline = before + time_slice;
     chunk_size automatic;
     for (;;) {
         std::size_t size = chunk_;
@@ -116,7 +116,7 @@ bool bulk::participate() noexcept
         catch (...) {
             fail(std::current_exception());
         }
-        const auto after = clock::now();
+        const auto after = steady_clock::now();
         if (chunk_ == 0)
             automatic.took(end - begin, after - before);
         before = after;

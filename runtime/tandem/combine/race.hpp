@@ -53,9 +53,8 @@ template <awaitable... A>
     return detail::first_of_pack<detail::join_policy::first_end, task_for<A>...>(as_task(std::move(a))...);
 }
 /// The same of a range of awaitables of one type: gives a `winner`. Throws std::invalid_argument when the range is empty.
-template <detail::awaitable_range Range>
-    requires(!awaitable<Range>)
-[[nodiscard("co_await it, or co_spawn it")]] auto race(Range range);
+template <detail::range_of_awaitables Range>
+[[nodiscard("co_await it, or co_spawn it")]] auto race(Range&& range);
 
 /// As `race`, but the first that ends without an error wins. When all fail, what the first of them threw is rethrown; operation_cancelled
 /// when the awaiting task was asked to stop.
@@ -65,9 +64,8 @@ template <awaitable... A>
 {
     return detail::first_of_pack<detail::join_policy::first_success, task_for<A>...>(as_task(std::move(a))...);
 }
-template <detail::awaitable_range Range>
-    requires(!awaitable<Range>)
-[[nodiscard("co_await it, or co_spawn it")]] auto when_any(Range range);
+template <detail::range_of_awaitables Range>
+[[nodiscard("co_await it, or co_spawn it")]] auto when_any(Range&& range);
 
 // -----------------------------------------------------------------------------------------------
 
@@ -138,9 +136,9 @@ public:
 };
 
 template <join_policy Policy, class Range>
-auto first_of(const char* name, Range& range)
+auto first_of(const char* name, Range&& range)
 {
-    auto&& tasks = tasks_of(range);
+    auto&& tasks = tasks_of(std::forward<Range>(range));
     if (tasks.empty())
         throw std::invalid_argument(std::string(name) + ": the range is empty, so nobody can win");
     return first_of_range<Policy, std::remove_cvref_t<decltype(tasks)>>(std::move(tasks));
@@ -148,18 +146,16 @@ auto first_of(const char* name, Range& range)
 
 } // namespace detail
 
-template <detail::awaitable_range Range>
-    requires(!awaitable<Range>)
-auto race(Range range)
+template <detail::range_of_awaitables Range>
+auto race(Range&& range)
 {
-    return detail::first_of<detail::join_policy::first_end>("race", range);
+    return detail::first_of<detail::join_policy::first_end>("race", std::forward<Range>(range));
 }
 
-template <detail::awaitable_range Range>
-    requires(!awaitable<Range>)
-auto when_any(Range range)
+template <detail::range_of_awaitables Range>
+auto when_any(Range&& range)
 {
-    return detail::first_of<detail::join_policy::first_success>("when_any", range);
+    return detail::first_of<detail::join_policy::first_success>("when_any", std::forward<Range>(range));
 }
 
 } // namespace tandem

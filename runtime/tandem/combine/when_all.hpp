@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <iterator>
 #include <optional>
+#include <span>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -47,12 +48,12 @@ template <awaitable... A>
     return detail::when_all_pack<task_for<A>...>(as_task(std::move(a))...);
 }
 
-/// The same of a range of awaitables of one type, taken by value: a std::vector of the values in the range's order; void when the
-/// awaitables give void. Of tasks in a std::array or an inplace_vector the values are in one of the same size. Cost: for a vector two
-/// allocations, else none.
-template <detail::awaitable_range Range>
-    requires(!awaitable<Range>)
-[[nodiscard("co_await it, or co_spawn it")]] auto when_all(Range range);
+/// The same of a range of awaitables of one type: a std::vector of the values in the range's order; void when the awaitables give void. Of
+/// tasks in a std::array or an inplace_vector the values are in one of the same size. The range is taken over; but tasks that a std::span
+/// names stay where they are, and must until the end of the wait (of a span of fixed extent the values are in a std::array).
+/// Cost: for a vector two allocations, else none.
+template <detail::range_of_awaitables Range>
+[[nodiscard("co_await it, or co_spawn it")]] auto when_all(Range&& range);
 
 /// As `when_all`, but every child runs to its end whatever the others do, and the result holds an `outcome` for each: its value or
 /// what it threw. Throws nothing itself.
@@ -61,9 +62,8 @@ template <awaitable... A>
 {
     return detail::settled_pack<task_for<A>...>(as_task(std::move(a))...);
 }
-template <detail::awaitable_range Range>
-    requires(!awaitable<Range>)
-[[nodiscard("co_await it, or co_spawn it")]] auto when_all_settled(Range range);
+template <detail::range_of_awaitables Range>
+[[nodiscard("co_await it, or co_spawn it")]] auto when_all_settled(Range&& range);
 
 // -----------------------------------------------------------------------------------------------
 
@@ -93,10 +93,17 @@ std::vector<Value> take_each(Tasks& tasks, Take take)
     return values;
 }
 template <class Value, class Task, std::size_t N, class Take>
-std::array<Value, N> take_each(std::array<Task, N>& tasks, Take take)
+    requires(N != std::dynamic_extent)
+std::array<Value, N> take_each(std::span<Task, N>& tasks, Take take)
 {
     return [&]<std::size_t... I>(std::index_sequence<I...>) { return std::array<Value, N>{Value(take(tasks[I]))...}; }(
                std::make_index_sequence<N>{});
+}
+template <class Value, class Task, std::size_t N, class Take>
+std::array<Value, N> take_each(std::array<Task, N>& tasks, Take take)
+{
+    std::span<Task, N> all(tasks);
+    return take_each<Value>(all, take);
 }
 
 template <class Value, class Task, std::size_t N, class Take>
@@ -166,19 +173,17 @@ public:
 
 } // namespace detail
 
-template <detail::awaitable_range Range>
-    requires(!awaitable<Range>)
-auto when_all(Range range)
+template <detail::range_of_awaitables Range>
+auto when_all(Range&& range)
 {
-    auto&& tasks = detail::tasks_of(range);
+    auto&& tasks = detail::tasks_of(std::forward<Range>(range));
     return detail::when_all_range<std::remove_cvref_t<decltype(tasks)>>(std::move(tasks));
 }
 
-template <detail::awaitable_range Range>
-    requires(!awaitable<Range>)
-auto when_all_settled(Range range)
+template <detail::range_of_awaitables Range>
+auto when_all_settled(Range&& range)
 {
-    auto&& tasks = detail::tasks_of(range);
+    auto&& tasks = detail::tasks_of(std::forward<Range>(range));
     return detail::settled_range<std::remove_cvref_t<decltype(tasks)>>(std::move(tasks));
 }
 

@@ -70,7 +70,7 @@ public:
         return {};
     }
     static constexpr final_awaiter final_suspend() noexcept { return {}; }
-    void unhandled_exception() noexcept { error_ = std::current_exception(); }
+    TANDEM_NOINLINE void unhandled_exception() noexcept { error_ = std::current_exception(); } // no registers of the coroutine's
 
     template <class A>
     constexpr A&& await_transform(A&& a, const void* here = TANDEM_HERE) noexcept

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <span>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -23,6 +24,10 @@ concept awaitable_range = requires(R& r) {
     r.end();
     requires awaitable<std::remove_cvref_t<decltype(*r.begin())>>;
 };
+
+/// What the combinators take as a range, by whatever reference: not what is an awaitable itself.
+template <class Range>
+concept range_of_awaitables = awaitable_range<std::remove_cvref_t<Range>> && !awaitable<std::remove_cvref_t<Range>>;
 
 template <class T>
 using nonvoid = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
@@ -101,10 +106,8 @@ public:
     explicit join_awaiter(Children& c) noexcept : children_(c) {}
     ~join_awaiter()
     {
-        if (TANDEM_UNLIKELY(waiting_)) {
-            children_.destroy(); // the parent is destroyed in its wait; what they refer to goes after them
-            join_.~join();
-        }
+        if (TANDEM_UNLIKELY(waiting_))
+            abandon();
     }
     join_awaiter(const join_awaiter&) = delete;
     join_awaiter& operator=(const join_awaiter&) = delete;
@@ -112,7 +115,7 @@ public:
     [[nodiscard]] bool await_ready() const noexcept { return children_.size() == 0; }
 
     template <class Promise>
-    TANDEM_ALWAYS_INLINE std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> parent)
+    TANDEM_ALWAYS_INLINE std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> parent) noexcept(!allocates)
     {
         return fork(environment_of(parent), parent);
     }
@@ -123,14 +126,10 @@ public:
         if constexpr (of_the_tasks)
             if (children_.size() == 0)
                 return children_.result();
-        waiting_ = false;
-        const struct over {
-            join& j;
-            ~over() { j.~join(); }
-        } at_the_end{join_};
         if constexpr (Children::policy == join_policy::first_error)
-            if (const std::exception_ptr* const error = join_.error(); TANDEM_UNLIKELY(error))
-                std::rethrow_exception(*error);
+            if (TANDEM_UNLIKELY(join_.error() != nullptr))
+                fail();
+        const at_the_end ends{*this};
         if constexpr (of_the_tasks)
             return children_.result();
         else
@@ -138,9 +137,28 @@ public:
     }
 
 private:
+    struct at_the_end {
+        join_awaiter& self;
+        ~at_the_end()
+        {
+            self.join_.~join();
+            self.waiting_ = false; // as the last, so that the compiler still knows it in the destructor, which follows
+        }
+    };
+
     // Out of the coroutine: compilers make better code of a plain function, and the coroutine saves fewer registers each time that it is
-    // entered.
-    TANDEM_NOINLINE std::coroutine_handle<> fork(const environment& env, std::coroutine_handle<> parent)
+    // entered, for what is seldom too.
+    [[noreturn]] TANDEM_NOINLINE void fail()
+    {
+        const at_the_end ends{*this};
+        std::rethrow_exception(*join_.error());
+    }
+    TANDEM_NOINLINE void abandon() noexcept // the parent is destroyed in its wait
+    {
+        children_.destroy(); // before what they refer to
+        join_.~join();
+    }
+    TANDEM_NOINLINE std::coroutine_handle<> fork(const environment& env, std::coroutine_handle<> parent) noexcept(!allocates)
     {
         Children& children = children_;
         const context* const ctx = env.ctx;
@@ -154,6 +172,8 @@ private:
         else
             return j.start(ctx, first, n);
     }
+
+    static constexpr bool allocates = Children::in_ranges;
 
     Children& children_;
     union {
@@ -199,8 +219,13 @@ template <class Task, std::size_t N>
 struct nodes_for<inplace_vector<Task, N>> {
     using type = node_array<N>;
 };
+template <class Task, std::size_t N>
+    requires(N != std::dynamic_extent)
+struct nodes_for<std::span<Task, N>> {
+    using type = node_array<N>;
+};
 
-/// `Tasks` is a std::vector, a std::array or an inplace_vector of tasks.
+/// `Tasks` is a std::vector, a std::array or an inplace_vector of tasks, or a std::span of somebody else's.
 template <class Tasks>
 class range_children {
 public:
@@ -219,7 +244,11 @@ public:
             prepare_child<Policy, in_ranges>(j, first + i, i + 1 == tasks_.size(), tasks_[i]);
     }
 
-    void destroy() noexcept { tasks_ = Tasks(); }
+    void destroy() noexcept
+    {
+        for (task_type& t : tasks_)
+            t = task_type();
+    }
 
 protected:
     Tasks tasks_;
@@ -234,13 +263,20 @@ template <class T, std::size_t N>
 inline constexpr bool is_task_storage<std::array<T, N>> = is_task<T>;
 template <class T, std::size_t N>
 inline constexpr bool is_task_storage<inplace_vector<T, N>> = is_task<T>;
+template <class T, std::size_t N>
+inline constexpr bool is_task_storage<std::span<T, N>> = is_task<T>;
 
-/// The range itself where it can be taken, to be moved from once; else a vector.
+/// The range itself where it can be taken; else a vector. What is given as an lvalue is copied, and so refused if it holds tasks.
 template <class Range>
-decltype(auto) tasks_of(Range& range)
+decltype(auto) tasks_of(Range&& range)
 {
-    if constexpr (is_task_storage<Range>)
-        return (range);
+    using R = std::remove_cvref_t<Range>;
+    if constexpr (std::is_lvalue_reference_v<Range>) {
+        R copy(range);
+        return std::remove_cvref_t<decltype(tasks_of(std::move(copy)))>(tasks_of(std::move(copy)));
+    }
+    else if constexpr (is_task_storage<R>)
+        return static_cast<R&&>(range);
     else {
         using A = std::remove_cvref_t<decltype(*range.begin())>;
         std::vector<task_for<A>> tasks;

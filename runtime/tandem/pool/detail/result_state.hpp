@@ -52,6 +52,8 @@ protected:
 
     /// In the destructor of the one that holds the outcome: an error that nobody saw goes to the sink.
     void report_if_unseen(const std::exception_ptr& error) noexcept;
+    /// Whether the handle is gone, so that nobody waits, and nobody will: a count of one never rises.
+    [[nodiscard]] bool is_last() const noexcept { return references_.load(std::memory_order_relaxed) == 1; }
     /// Keeps the sink of the context, which the handle may outlive. By the work, when it failed.
     void keep_sink() noexcept
     {
@@ -87,7 +89,8 @@ protected:
     {
         if (result.has_error())
             keep_sink();
-        ready.set();
+        if (!is_last())
+            ready.set();
     }
 };
 
