@@ -10,6 +10,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <deque>
@@ -17,6 +18,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <tuple>
@@ -190,6 +192,29 @@ TASK_TEST_CASE("when_all of an inplace_vector gives one")
     mixed.push_back(fails_after(manual, 1s, std::out_of_range("no")));
     const inplace_vector<outcome<int>, 3> outcomes = co_await when_all_settled(std::move(mixed));
     REQUIRE(outcomes.size() == 2);
+    CHECK(*outcomes[0] == 1);
+    CHECK(outcomes[1].has_error());
+}
+
+TASK_TEST_CASE("when_all of a span awaits the tasks where they lie")
+{
+    std::array<task<int>, 3> three{number(1), number(2), number(3)};
+    const std::array<int, 3> values = co_await when_all(std::span(three));
+    CHECK(values == std::array{1, 2, 3});
+    CHECK(std::ranges::all_of(three, [](const task<int>& t) { return static_cast<bool>(t); })); // ended, and still theirs
+
+    std::vector<task<int>> some;
+    for (int k = 0; k < 5; ++k)
+        some.push_back(number(k));
+    const std::vector<int> of_some = co_await when_all(std::span(some).subspan(1, 3));
+    CHECK(of_some == std::vector{1, 2, 3});
+    CHECK(co_await std::move(some[4]) == 4); // not one of them
+
+    std::array<task<>, 2> nothings{nothing(), nothing()};
+    co_await when_all(std::span(nothings));
+
+    std::array<task<int>, 2> mixed{number(1), fails_after(manual, 1s, std::out_of_range("no"))};
+    const std::array<outcome<int>, 2> outcomes = co_await when_all_settled(std::span(mixed));
     CHECK(*outcomes[0] == 1);
     CHECK(outcomes[1].has_error());
 }

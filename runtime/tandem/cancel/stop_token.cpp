@@ -83,11 +83,11 @@ bool detail::call_after_delivery(void (*f)() noexcept) noexcept
 }
 
 // Takes the lock and returns the other bits.
-std::uint32_t stop_source::lock() noexcept
+stop_source::word stop_source::lock() noexcept
 {
     // Relaxed: the load only guesses, the exchange decides. Acquire when it succeeds: pairs with
     // unlock(), so the critical sections are ordered. Relaxed when it fails: nothing was learnt.
-    std::uint32_t state = state_.load(std::memory_order_relaxed);
+    word state = state_.load(std::memory_order_relaxed);
     for (backoff wait;; wait.pause()) {
         state &= ~locked;
         if (state_.compare_exchange_weak(state, state | locked, std::memory_order_acquire, std::memory_order_relaxed)) {
@@ -99,12 +99,12 @@ std::uint32_t stop_source::lock() noexcept
 // Gives the lock back and sets the other bits to `state`. A plain store can lose nobody's bit, since
 // only the holder of the lock changes any. Release: pairs with lock(), and with the acquire in
 // stop_requested() when it publishes `stopped`.
-void stop_source::unlock(std::uint32_t state) noexcept { state_.store(state, std::memory_order_release); }
+void stop_source::unlock(word state) noexcept { state_.store(state, std::memory_order_release); }
 
 // True: the entry is in the list. False: stop was requested, it is not.
 bool stop_source::insert(detail::stop_callback_base& callback) noexcept
 {
-    const std::uint32_t state = lock();
+    const word state = lock();
     if ((state & stopped) != 0) {
         unlock(state);
         return false;
@@ -137,7 +137,7 @@ void stop_source::add(detail::stop_callback_base& callback) noexcept
 void stop_source::link() noexcept
 {
     for (stop_source* child = this; child->parent_ != nullptr; child = child->parent_) {
-        const std::uint32_t state = child->lock();
+        const word state = child->lock();
         child->unlock(state | linked);
         if ((state & linked) != 0)
             return;
@@ -161,7 +161,7 @@ void stop_source::unlink() noexcept
 void stop_source::remove(detail::stop_callback_base& callback) noexcept
 {
     for (backoff wait;; wait.pause()) {
-        const std::uint32_t state = lock();
+        const word state = lock();
         if (callback.prev != nullptr) {
             *callback.prev = callback.next;
             if (callback.next != nullptr)
@@ -188,7 +188,7 @@ bool stop_source::begin_stop(const void* thread) noexcept
     // first caller did before is visible to this one too.
     if ((state_.load(std::memory_order_acquire) & stopped) != 0)
         return false;
-    const std::uint32_t state = lock();
+    const word state = lock();
     if ((state & stopped) != 0) {
         unlock(state);
         return false;
@@ -213,7 +213,7 @@ bool stop_source::request_stop() noexcept
     stop_source* source = this;
     for (;;) { // here `source` is locked by us and its stopped bit is set
         // Relaxed: under the lock.
-        const std::uint32_t state = source->state_.load(std::memory_order_relaxed) & ~locked;
+        const word state = source->state_.load(std::memory_order_relaxed) & ~locked;
         detail::stop_callback_base* const entry = source->callbacks_;
         source->running_ = entry;
         if (entry != nullptr) {

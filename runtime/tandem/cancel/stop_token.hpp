@@ -144,10 +144,11 @@ private:
     template <class F>
     friend class stop_callback;
 
+    using word = std::uintptr_t; // as large as the pointer after it, so that compilers clear both with one store
     // The bits of state_. Only the holder of `locked` changes them.
-    static constexpr std::uint32_t stopped = 1; // never taken back
-    static constexpr std::uint32_t locked = 2;
-    static constexpr std::uint32_t linked = 4; // someone has linked this to the parent, or is at it
+    static constexpr word stopped = 1; // never taken back
+    static constexpr word locked = 2;
+    static constexpr word linked = 4; // someone has linked this to the parent, or is at it
 
     void add(detail::stop_callback_base& callback) noexcept;
     void remove(detail::stop_callback_base& callback) noexcept;
@@ -155,10 +156,10 @@ private:
     void link() noexcept;
     void unlink() noexcept;
     bool begin_stop(const void* thread) noexcept;
-    std::uint32_t lock() noexcept;
-    void unlock(std::uint32_t state) noexcept;
+    word lock() noexcept;
+    void unlock(word state) noexcept;
 
-    std::atomic<std::uint32_t> state_{0};
+    std::atomic<word> state_{0};
     detail::stop_callback_base* callbacks_ = nullptr; // guarded by the lock, as the two below
     stop_source* const parent_ = nullptr;
 

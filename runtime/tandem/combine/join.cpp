@@ -12,17 +12,14 @@ struct join_kinds {
     template <join_policy Policy>
     static completion_kind::description waited_for_by(const completion& c) noexcept
     {
-        const auto* const child = &static_cast<const join_child&>(c);
-        const join_child* last = child;
-        while (last->done_ != &join_child::last_ended<Policy>)
-            ++last;
-        const join& j = *child->owner;
+        const auto& child = static_cast<const join_child&>(c);
+        const join& j = *child.owner;
         const char* name = "when_all";
         if (Policy == join_policy::first_end)
             name = "race";
         else if (Policy == join_policy::first_success)
             name = "when_any";
-        return {j.parent_, name, j.total_ - static_cast<std::size_t>(last - child), j.total_};
+        return {j.parent_, name, child.index + std::size_t{1}, j.total_};
     }
 };
 
@@ -35,7 +32,6 @@ template <join_policy Policy>
 struct completion_kinds {
     completion_kind one{&join_child::ended<Policy, false>, &join_kinds::waited_for_by<Policy>};
     completion_kind of_many{&join_child::ended<Policy, true>, &join_kinds::waited_for_by<Policy>};
-    completion_kind last{&join_child::last_ended<Policy>, &join_kinds::waited_for_by<Policy>};
 };
 const completion_kinds<join_policy::none> as_completion_of_none;
 const completion_kinds<join_policy::first_error> as_completion_of_first_error;
@@ -56,28 +52,20 @@ std::coroutine_handle<> join_child::ended(completion* c, const std::exception_pt
     return self->owner->child_ended<Ranges>(self);
 }
 
-template <join_policy Policy>
-std::coroutine_handle<> join_child::last_ended(completion* c, const std::exception_ptr& error) noexcept
-{
-    auto* const self = &static_cast<join_child&>(*c);
-    if constexpr (Policy != join_policy::none)
-        if (TANDEM_UNLIKELY(static_cast<bool>(error)))
-            return self->owner->child_failed<Policy>(self, error);
-    if constexpr (Policy == join_policy::first_end || Policy == join_policy::first_success)
-        self->owner->decide(self);
-    return self->owner->last_child_ended(self);
-}
-
 // Run once per task of a fork-join program: nothing is called on the way but at the end, so that nothing has to be saved.
 
 template <bool Ranges>
 TANDEM_ALWAYS_INLINE std::coroutine_handle<> join::child_ended(join_child* c) noexcept
 {
+    const std::uint32_t credit = c->credit + 1;
+    if (c->index + 1 == total_)
+        return TANDEM_LIKELY(credit == total_)
+                   ? parent_ // everything ran here, one after the other, and nobody else ever looked at the counter
+                   : hand_in(credit);
     // The siblings were pushed by one worker only. If this thread is another, its slot may still hold the pointer of a node that once
     // was at this place, but that was stolen long ago, and then the take fails.
     worker* const w = this_worker();
     join_child* const next = c + 1;
-    const std::size_t credit = c->credit + 1;
     if (TANDEM_UNLIKELY(!w || !w->forks.is_newest(next)))
         return hand_in(credit);
     if (TANDEM_UNLIKELY(!w->forks.begin_take()))
@@ -85,16 +73,8 @@ TANDEM_ALWAYS_INLINE std::coroutine_handle<> join::child_ended(join_child* c) no
     return continue_with<Ranges>(next, credit);
 }
 
-TANDEM_ALWAYS_INLINE std::coroutine_handle<> join::last_child_ended(join_child* c) noexcept
-{
-    const std::size_t credit = c->credit + 1;
-    if (TANDEM_LIKELY(credit == total_))
-        return parent_; // everything ran here, one after the other, and nobody else ever looked at the counter
-    return hand_in(credit);
-}
-
 template <bool Ranges>
-TANDEM_ALWAYS_INLINE std::coroutine_handle<> join::continue_with(join_child* next, std::size_t credit) noexcept
+TANDEM_ALWAYS_INLINE std::coroutine_handle<> join::continue_with(join_child* next, std::uint32_t credit) noexcept
 {
     if constexpr (Ranges)
         if (next->is_range())
@@ -107,21 +87,13 @@ TANDEM_ALWAYS_INLINE std::coroutine_handle<> join::continue_with(join_child* nex
 
 TANDEM_NOINLINE std::coroutine_handle<> join::continue_contended(join_child* c) noexcept
 {
-    const std::size_t credit = c->credit + 1;
+    const std::uint32_t credit = c->credit + 1;
     worker& w = *this_worker();
     // Laid out for thieves, and none has come?
     return w.forks.finish_take() || w.shared.take_if(c + 1) ? continue_with<true>(c + 1, credit) : hand_in(credit);
 }
 
-TANDEM_NOINLINE std::coroutine_handle<> join::any_child_ended(join_child* c) noexcept
-{
-    const auto is_last = [&]<join_policy... P>(std::integer_sequence<join_policy, P...>) {
-        return ((c->done_ == &join_child::last_ended<P>) || ...);
-    };
-    using enum join_policy;
-    return is_last(std::integer_sequence<join_policy, none, first_error, first_end, first_success>()) ? last_child_ended(c)
-                                                                                                      : child_ended<true>(c);
-}
+TANDEM_NOINLINE std::coroutine_handle<> join::any_child_ended(join_child* c) noexcept { return child_ended<true>(c); }
 
 template std::coroutine_handle<> join_child::ended<join_policy::none, false>(completion*, const std::exception_ptr&) noexcept;
 template std::coroutine_handle<> join_child::ended<join_policy::none, true>(completion*, const std::exception_ptr&) noexcept;
@@ -134,22 +106,18 @@ template std::coroutine_handle<> join_child::ended<join_policy::first_success, f
     completion*, const std::exception_ptr&) noexcept;
 template std::coroutine_handle<> join_child::ended<join_policy::first_success, true>(
     completion*, const std::exception_ptr&) noexcept;
-template std::coroutine_handle<> join_child::last_ended<join_policy::none>(completion*, const std::exception_ptr&) noexcept;
-template std::coroutine_handle<> join_child::last_ended<join_policy::first_error>(completion*, const std::exception_ptr&) noexcept;
-template std::coroutine_handle<> join_child::last_ended<join_policy::first_end>(completion*, const std::exception_ptr&) noexcept;
-template std::coroutine_handle<> join_child::last_ended<join_policy::first_success>(
-    completion*, const std::exception_ptr&) noexcept;
 
 void join_child::run(job* j) noexcept
 {
     auto* const self = static_cast<join_child*>(j);
+    self->credit = 0;                                                                             // it may have stood for a range
     tandem::resume(self->owner->pointless() ? self->owner->any_child_ended(self) : self->handle); // not started, it counts as ended
 }
 
 void join_child::run_range(job* j) noexcept
 {
     auto* const self = static_cast<join_child*>(j);
-    const std::size_t n = std::exchange(self->credit, 0);
+    const std::size_t n = self->credit;
     worker* const w = this_worker();
     if (w && self->owner->env.ctx == &w->owner()) {
         join::halve(*w, self, n);
@@ -157,10 +125,8 @@ void join_child::run_range(job* j) noexcept
         return;
     }
     // A pool that ends runs what is left in its queues, in none of its workers. With the last child the join may be gone.
-    for (std::size_t k = 0; k < n; ++k) {
-        self[k].credit = 0;
+    for (std::size_t k = 0; k < n; ++k)
         run(self + k);
-    }
 }
 
 /// Queues all of a range but the first: the upper half, the upper half of what is left, and so on, so that the next sibling is the newest.
@@ -170,37 +136,32 @@ TANDEM_NOINLINE void join::halve(worker& w, join_child* first, std::size_t n) no
         const std::size_t upper = n / 2;
         n -= upper;
         join_child* const middle = first + n;
-        if (upper > 1) {
-            middle->execute_ = &join_child::run_range;
-            middle->credit = upper;
-        }
-        else {
-            middle->execute_ = &join_child::run;
-            middle->credit = 0;
-        }
+        middle->execute_ = upper > 1 ? &join_child::run_range : &join_child::run;
+        middle->credit = static_cast<std::uint32_t>(upper); // of a range; else set anew
         w.forks.push(middle);
     }
     w.notify_of_forks();
 }
 
-std::coroutine_handle<> join::start_range(const context* ctx, join_child* first, std::size_t n) noexcept
+std::coroutine_handle<> join::start_range(const context* ctx, join_child* first, std::coroutine_handle<> h, std::size_t n) noexcept
 {
     worker* const w = this_worker();
     if (!w || ctx != &w->owner())
-        return start_elsewhere(first);
+        return start_elsewhere(first, h);
     if (TANDEM_UNLIKELY(w->overdue())) {
         w->end_slice(); // it was told so here, so it must be told again
+        first->prepare_to_queue(h);
         first->execute_ = &join_child::run_range;
-        first->credit = n;
+        first->credit = static_cast<std::uint32_t>(n);
         w->forks.push(first); // from here on this object may be gone
         w->notify_of_forks();
         return std::noop_coroutine();
     }
     halve(*w, first, n);
-    return transfer(first->handle);
+    return transfer(h);
 }
 
-TANDEM_NOINLINE std::coroutine_handle<> join::hand_in(std::size_t credit) noexcept
+TANDEM_NOINLINE std::coroutine_handle<> join::hand_in(std::uint32_t credit) noexcept
 {
     const std::size_t total = total_; // read first: once it has handed in, only the last may touch this object
     // acq_rel: the last to hand in sees what the children on other threads wrote, and they are done with this object.
@@ -210,23 +171,24 @@ TANDEM_NOINLINE std::coroutine_handle<> join::hand_in(std::size_t credit) noexce
 }
 
 /// On a thread that has no queues: a context without workers, or a worker of another scheduler.
-TANDEM_NOINLINE std::coroutine_handle<> join::start_elsewhere(join_child* first) noexcept
+TANDEM_NOINLINE std::coroutine_handle<> join::start_elsewhere(join_child* first, std::coroutine_handle<> h) noexcept
 {
     join_child* const end = first + total_;
     // The first runs here, so that this object lives until all are posted.
     for (join_child* c = first + 1; c != end; ++c)
         env.ctx->post(*c);
-    return transfer(first->handle);
+    return transfer(h);
 }
 
 /// When it is time to look at the clock, or the queue has to grow.
-TANDEM_NOINLINE std::coroutine_handle<> join::start_with_care(join_child* first) noexcept
+TANDEM_NOINLINE std::coroutine_handle<> join::start_with_care(join_child* first, std::coroutine_handle<> h) noexcept
 {
     worker* const w = this_worker();
     join_child* c = first + total_;
     if (w->overdue()) {
         // Leave all of it in the queue. Once the last one is pushed this object may be gone.
         w->end_slice(); // it was told so here, so it must be told again
+        first->prepare_to_queue(h);
         while (c-- != first)
             w->forks.push(c);
         w->notify_of_forks();
@@ -235,13 +197,13 @@ TANDEM_NOINLINE std::coroutine_handle<> join::start_with_care(join_child* first)
     while (--c != first)
         w->forks.push(c);
     w->notify_of_forks();
-    return transfer(first->handle);
+    return transfer(h);
 }
 
-TANDEM_NOINLINE std::coroutine_handle<> join::notify_and_start(join_child* first) noexcept
+TANDEM_NOINLINE std::coroutine_handle<> join::notify_and_start(std::coroutine_handle<> h) noexcept
 {
     this_worker()->notify_of_forks();
-    return transfer(first->handle);
+    return transfer(h);
 }
 
 // Before the child is counted as ended, so the source lives until the call returns.

@@ -22,24 +22,42 @@ TANDEM_NOINLINE thread_state& this_thread() noexcept { return this_thread_state;
 
 } // namespace detail
 
-// Magazines and a depot, after Bonwick and Adams, "Magazines and Vmem" (USENIX 2001): each thread keeps two lists of up to a magazine's
-// worth of blocks per size class, and exchanges whole magazines with a shared depot. So a thread that only allocates and one that only
-// frees meet at a lock once per magazine, and what is kept is bounded.
+// Magazines and a depot, after Bonwick and Adams, "Magazines and Vmem" (USENIX 2001): each thread keeps up to two magazines of blocks per
+// size class, and exchanges full ones with a shared depot. So a thread that only allocates and one that only frees meet at a lock once per
+// magazine, and what is kept is bounded.
+
+struct detail::magazine {
+    magazine* next; // in the depot
+    void** blocks() noexcept { return reinterpret_cast<void**>(this + 1); }
+};
 
 namespace {
 
-using detail::free_block;
+using detail::magazine;
+using detail::size_class;
 
-constexpr std::size_t magazine_bytes = 16 << 10;
+constexpr std::size_t magazine_bytes = 16 << 10; // of the blocks in it
 constexpr std::size_t most_in_depots =
     (64 << 20) / magazine_bytes; // magazines; what a flood of queued tasks needs comes from here again
 
 constexpr std::size_t magazine_blocks(std::size_t k) noexcept { return magazine_bytes / detail::frame_block_size(k); }
 
-void free_all(free_block* b) noexcept
+magazine* new_magazine(std::size_t k) noexcept
 {
-    while (b)
-        ::operator delete(std::exchange(b, b->next));
+    void* const memory = ::operator new(sizeof(magazine) + magazine_blocks(k) * sizeof(void*), std::nothrow);
+    return memory ? ::new (memory) magazine{nullptr} : nullptr;
+}
+
+void delete_blocks(void** first, void** last) noexcept
+{
+    for (; first != last; ++first)
+        ::operator delete(*first);
+}
+
+void delete_full(magazine* m, std::size_t k) noexcept
+{
+    delete_blocks(m->blocks(), m->blocks() + magazine_blocks(k));
+    ::operator delete(m);
 }
 
 // In all the depots together.
@@ -60,58 +78,70 @@ void grow_heap()
 /// Full magazines of one class.
 class depot {
 public:
-    free_block* take() noexcept
+    magazine* take() noexcept
     {
         // A look before the lock: while all blocks are in use every allocation of the class comes by here. Relaxed: what is taken is
         // read under the lock; to miss one that is just put back costs a visit to operator new.
         if (!first_.load(std::memory_order_relaxed))
             return nullptr;
         const std::lock_guard lock(m_);
-        free_block* const magazine = first_.load(std::memory_order_relaxed);
-        if (magazine) {
-            first_.store(magazine->next_magazine, std::memory_order_relaxed);
+        magazine* const m = first_.load(std::memory_order_relaxed);
+        if (m) {
+            first_.store(m->next, std::memory_order_relaxed);
             in_depots.fetch_sub(1, std::memory_order_relaxed);
         }
-        return magazine;
+        return m;
     }
-    void put(free_block* magazine) noexcept
+    void put(magazine* m, std::size_t k) noexcept
     {
         if (in_depots.fetch_add(1, std::memory_order_relaxed) >= most_in_depots) {
             in_depots.fetch_sub(1, std::memory_order_relaxed);
-            free_all(magazine);
+            delete_full(m, k);
             return;
         }
         const std::lock_guard lock(m_);
-        magazine->next_magazine = first_.load(std::memory_order_relaxed);
-        first_.store(magazine, std::memory_order_relaxed);
+        m->next = first_.load(std::memory_order_relaxed);
+        first_.store(m, std::memory_order_relaxed);
     }
 
 private:
     std::mutex m_;
-    std::atomic<free_block*> first_{nullptr}; // written under the lock
+    std::atomic<magazine*> first_{nullptr}; // written under the lock
 };
 constinit depot depots[detail::frame_classes];
+
+magazine* in_use(const size_class& c) noexcept { return c.base ? reinterpret_cast<magazine*>(c.base) - 1 : nullptr; }
+
+/// Takes it into use, with so many blocks in it; or none.
+void use(size_class& c, magazine* m, std::size_t k, std::size_t blocks) noexcept
+{
+    c.base = m ? m->blocks() : nullptr;
+    c.top = m ? c.base + blocks : nullptr;
+    c.end = m ? c.base + magazine_blocks(k) : nullptr;
+}
 
 struct reaper {
     bool armed = false;
     ~reaper()
     {
-        detail::thread_state& c = detail::this_thread();
-        c.exiting = true;
+        detail::thread_state& t = detail::this_thread();
+        t.exiting = true;
         for (std::size_t k = 0; k < detail::frame_classes; ++k) {
-            detail::size_class& list = c.frames[k];
-            free_all(std::exchange(list.active, nullptr));
-            if (free_block* const full = std::exchange(list.full, nullptr))
-                depots[k].put(full);
-            list.room = 0;
+            size_class& c = t.frames[k];
+            delete_blocks(c.base, c.top);
+            ::operator delete(in_use(c));
+            use(c, nullptr, k, 0);
+            ::operator delete(std::exchange(c.empty, nullptr));
+            if (magazine* const full = std::exchange(c.full, nullptr))
+                depots[k].put(full, k);
         }
     }
 };
 thread_local reaper this_thread_reaper;
 
-void arm_reaper(detail::thread_state& c) noexcept
+void arm_reaper(detail::thread_state& t) noexcept
 {
-    if (!std::exchange(c.reaper_armed, true))
+    if (!std::exchange(t.reaper_armed, true))
         this_thread_reaper.armed = true; // the first touch registers its destructor for this thread
 }
 
@@ -122,40 +152,44 @@ void detail::large_frame_free(void* block) noexcept { ::operator delete(block); 
 
 TANDEM_NOINLINE void* detail::frame_refill(std::size_t k)
 {
-    thread_state& c = this_thread();
-    size_class& list = c.frames[k];
-    if (TANDEM_ASAN || c.exiting)
+    thread_state& t = this_thread();
+    size_class& c = t.frames[k];
+    if (TANDEM_ASAN || t.exiting)
         return ::operator new(frame_block_size(k));
-    free_block* magazine = std::exchange(list.full, nullptr);
-    if (!magazine)
-        magazine = depots[k].take();
-    if (!magazine) {
-        if (++c.fresh_blocks % blocks_between_growths == 0)
+    magazine* m = std::exchange(c.full, nullptr);
+    if (!m)
+        m = depots[k].take();
+    if (!m) {
+        if (++t.fresh_blocks % blocks_between_growths == 0)
             grow_heap();
         return ::operator new(frame_block_size(k));
     }
-    arm_reaper(c);
-    list.active = magazine->next;
-    list.room = 1;
-    return magazine;
+    arm_reaper(t);
+    ::operator delete(std::exchange(c.empty, in_use(c)));
+    use(c, m, k, magazine_blocks(k));
+    return *--c.top;
 }
 
 TANDEM_NOINLINE void detail::frame_overflow(void* block, std::size_t k) noexcept
 {
-    thread_state& c = this_thread();
-    if (TANDEM_ASAN || c.exiting) {
+    thread_state& t = this_thread();
+    if (TANDEM_ASAN || t.exiting) {
         ::operator delete(block);
         return;
     }
-    arm_reaper(c);
-    size_class& list = c.frames[k];
-    if (list.active) {
-        if (list.full)
-            depots[k].put(list.full);
-        list.full = list.active;
-    }
-    list.active = ::new (block) free_block{nullptr, nullptr};
-    list.room = magazine_blocks(k) - 1;
+    arm_reaper(t);
+    size_class& c = t.frames[k];
+    if (magazine* const now_full = in_use(c))
+        if (magazine* const before = std::exchange(c.full, now_full))
+            depots[k].put(before, k);
+    magazine* m = std::exchange(c.empty, nullptr);
+    if (!m)
+        m = new_magazine(k);
+    use(c, m, k, 0);
+    if (m)
+        *c.top++ = block;
+    else
+        ::operator delete(block); // no memory for the magazine either
 }
 
 } // namespace tandem

@@ -35,7 +35,7 @@ static_assert(frame_class(frame_block_size(43)) == 43 && frame_block_size(43) ==
 /// Blocks of no class. (Out of line also because GCC, where it sees into these, takes the operators of a promise for mismatched.)
 [[nodiscard]] void* large_frame_allocate(std::size_t size);
 void large_frame_free(void* block) noexcept;
-/// A block for a list that has none.
+/// A block of a class of which there is none at hand.
 [[nodiscard]] void* frame_refill(std::size_t k);
 /// Takes a block for which there is no room.
 void frame_overflow(void* block, std::size_t k) noexcept;
@@ -55,12 +55,9 @@ void frame_overflow(void* block, std::size_t k) noexcept;
     if (TANDEM_UNLIKELY(k >= detail::frame_classes))
         return detail::large_frame_allocate(size);
     detail::size_class& list = detail::this_thread().frames[k];
-    detail::free_block* const b = list.active;
-    if (TANDEM_UNLIKELY(!b))
+    if (TANDEM_UNLIKELY(list.top == list.base))
         return detail::frame_refill(k);
-    list.active = b->next;
-    ++list.room;
-    return b;
+    return *--list.top;
 }
 
 TANDEM_ALWAYS_INLINE void frame_free(void* block, std::size_t size) noexcept
@@ -71,14 +68,11 @@ TANDEM_ALWAYS_INLINE void frame_free(void* block, std::size_t size) noexcept
         return;
     }
     detail::size_class& list = detail::this_thread().frames[k];
-    if (TANDEM_UNLIKELY(list.room == 0)) {
+    if (TANDEM_UNLIKELY(list.top == list.end)) {
         detail::frame_overflow(block, k);
         return;
     }
-    --list.room;
-    auto* const b = ::new (block) detail::free_block;
-    b->next = list.active;
-    list.active = b;
+    *list.top++ = block;
 }
 
 } // namespace tandem

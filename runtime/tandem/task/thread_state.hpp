@@ -19,16 +19,17 @@ class worker;
 
 namespace detail {
 
-struct free_block {
-    free_block* next;
-    free_block* next_magazine; // in the depot, on the first block of each
-};
+struct magazine;
 
-/// Blocks of one size class that this thread has at hand.
+/// Blocks of one size class that this thread has at hand: a stack of their addresses, in the magazine that is in use. An array and no list
+/// through the blocks: to take one stores once and does not read the block, which may come from another processor, and to put one back
+/// stores twice.
 struct size_class {
-    free_block* active; // up to a magazine, in use
-    std::size_t room;   // for how many more in active; 0 as well before the first block comes, and once the thread exits
-    free_block* full;   // null, or a full magazine
+    void** top; // behind the last
+    void** base;
+    void** end;      // all three are null before the first block comes, and once the thread exits
+    magazine* full;  // null, or one that is full
+    magazine* empty; // null, or one that is empty
 };
 
 inline constexpr std::size_t frame_classes = 44;

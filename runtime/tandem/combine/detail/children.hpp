@@ -92,11 +92,18 @@ private:
 };
 static_assert(std::is_trivially_destructible_v<join_child>);
 
+/// Returns the child's coroutine.
 template <join_policy Policy, bool Ranges, class T>
-TANDEM_ALWAYS_INLINE void prepare_child(join& j, join_child* at, bool last, task<T>& t) noexcept
+TANDEM_ALWAYS_INLINE std::coroutine_handle<> prepare_child(join& j, join_child* first, std::size_t index, task<T>& t) noexcept
 {
-    std::construct_at(
-        at, j, last ? &join_child::last_ended<Policy> : &join_child::ended<Policy, Ranges>, task_access::prepare(t, j.env, *at));
+    join_child* const at = first + index;
+    completion::function* const report = &join_child::ended<Policy, Ranges>;
+    const std::coroutine_handle<> h = task_access::prepare(t, j.env, *at);
+    if (index == 0)
+        std::construct_at(at, j, report);
+    else
+        std::construct_at(at, j, report, h, index);
+    return h;
 }
 
 /// The awaiter of them all: `Children` holds the tasks, says how many, prepares them, and makes the result.
@@ -126,10 +133,17 @@ public:
         if constexpr (of_the_tasks)
             if (children_.size() == 0)
                 return children_.result();
+        const struct at_the_end {
+            join_awaiter& self;
+            ~at_the_end()
+            {
+                self.join_.~join();
+                self.waiting_ = false; // as the last, so that the compiler knows it in the destructor, which follows
+            }
+        } ends{*this};
         if constexpr (Children::policy == join_policy::first_error)
             if (TANDEM_UNLIKELY(join_.error() != nullptr))
                 fail();
-        const at_the_end ends{*this};
         if constexpr (of_the_tasks)
             return children_.result();
         else
@@ -137,22 +151,9 @@ public:
     }
 
 private:
-    struct at_the_end {
-        join_awaiter& self;
-        ~at_the_end()
-        {
-            self.join_.~join();
-            self.waiting_ = false; // as the last, so that the compiler still knows it in the destructor, which follows
-        }
-    };
-
-    // Out of the coroutine: compilers make better code of a plain function, and the coroutine saves fewer registers each time that it is
-    // entered, for what is seldom too.
-    [[noreturn]] TANDEM_NOINLINE void fail()
-    {
-        const at_the_end ends{*this};
-        std::rethrow_exception(*join_.error());
-    }
+    // Out of the coroutine: compilers make better code of plain functions, and the coroutine saves fewer registers each time that it is
+    // entered, be it to do something seldom.
+    [[noreturn]] TANDEM_NOINLINE void fail() { std::rethrow_exception(*join_.error()); }
     TANDEM_NOINLINE void abandon() noexcept // the parent is destroyed in its wait
     {
         children_.destroy(); // before what they refer to
@@ -166,11 +167,11 @@ private:
         join_child* const first = nodes_.allocate(n);
         join& j = *std::construct_at(&join_, env, n, parent);
         waiting_ = true; // before the start, which may be the last touch; after what can throw it would be too late
-        children.template prepare<Children::policy>(j, first);
+        const std::coroutine_handle<> h = children.template prepare<Children::policy>(j, first);
         if constexpr (Children::in_ranges)
-            return j.start_range(ctx, first, n);
+            return j.start_range(ctx, first, h, n);
         else
-            return j.start(ctx, first, n);
+            return j.start(ctx, first, h, n);
     }
 
     static constexpr bool allocates = Children::in_ranges;
@@ -194,10 +195,12 @@ public:
     static constexpr std::size_t size() noexcept { return sizeof...(Tasks); }
 
     template <join_policy Policy>
-    TANDEM_ALWAYS_INLINE void prepare(join& j, join_child* first) noexcept
+    TANDEM_ALWAYS_INLINE std::coroutine_handle<> prepare(join& j, join_child* first) noexcept
     {
-        [&]<std::size_t... I>(std::index_sequence<I...>) {
-            (prepare_child<Policy, in_ranges>(j, first + I, I + 1 == sizeof...(I), std::get<I>(tasks_)), ...);
+        return [&]<std::size_t... I>(std::index_sequence<I...>) {
+            const std::coroutine_handle<> children[sizeof...(I) + 1] = {
+                prepare_child<Policy, in_ranges>(j, first, I, std::get<I>(tasks_))...};
+            return children[0];
         }(std::index_sequence_for<Tasks...>{});
     }
 
@@ -238,10 +241,12 @@ public:
     [[nodiscard]] std::size_t size() const noexcept { return tasks_.size(); }
 
     template <join_policy Policy>
-    void prepare(join& j, join_child* first) noexcept
+    std::coroutine_handle<> prepare(join& j, join_child* first) noexcept
     {
-        for (std::size_t i = 0; i < tasks_.size(); ++i)
-            prepare_child<Policy, in_ranges>(j, first + i, i + 1 == tasks_.size(), tasks_[i]);
+        const std::coroutine_handle<> h = prepare_child<Policy, in_ranges>(j, first, 0, tasks_[0]);
+        for (std::size_t i = 1; i < tasks_.size(); ++i)
+            prepare_child<Policy, in_ranges>(j, first, i, tasks_[i]);
+        return h;
     }
 
     void destroy() noexcept

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <coroutine>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 
 namespace tandem::detail {
@@ -22,25 +23,33 @@ enum class join_policy : unsigned char {
 
 /// One child of a join: what is queued, and what learns that the child ended. The children of a join lie in one array.
 struct join_child final : job, completion {
-    /// `report` is `ended` or `last_ended` under the join's policy.
-    join_child(join& j, completion::function* report, std::coroutine_handle<> h) noexcept
-        : job(&run), completion(report), owner(&j), handle(h), credit(0)
+    /// The first child, which runs at once, and need not be ready to be queued.
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init)
+    join_child(join& j, completion::function* report) noexcept : completion(report), owner(&j), credit(0), index(0) {}
+    join_child(join& j, completion::function* report, std::coroutine_handle<> h, std::size_t i) noexcept
+        : job(&run), completion(report), owner(&j), handle(h), credit(0), index(static_cast<std::uint32_t>(i))
     {
+    }
+    /// For a first child that is queued all the same.
+    void prepare_to_queue(std::coroutine_handle<> h) noexcept
+    {
+        execute_ = &run;
+        handle = h;
     }
 
     static void run(job* j) noexcept;
     /// The same of one that stands for a range: itself and `credit - 1` siblings after it, none of which is queued yet.
     static void run_range(job* j) noexcept;
     [[nodiscard]] bool is_range() const noexcept { return execute_ == &run_range; }
-    /// For the children that have a next sibling; and for the last. `Ranges`: of a join whose children may stand for ranges.
+    /// `Ranges`: of a join whose children may stand for ranges. One function for all children: an indirect call that has two targets by
+    /// turns costs some processors several times what one with a single target does, however well they know which comes next.
     template <join_policy Policy, bool Ranges>
     static std::coroutine_handle<> ended(completion* c, const std::exception_ptr& error) noexcept;
-    template <join_policy Policy>
-    static std::coroutine_handle<> last_ended(completion* c, const std::exception_ptr& error) noexcept;
 
     join* const owner;
-    const std::coroutine_handle<> handle;
-    std::size_t credit; // siblings that ended before, inline, without being counted; of a range, how many it stands for
+    std::coroutine_handle<> handle;
+    std::uint32_t credit; // siblings that ended before, inline, without being counted; of a range, how many it stands for
+    std::uint32_t index;  // among the siblings
 };
 
 /// Runs several tasks and continues the parent when all have ended: fork and join.
@@ -60,25 +69,26 @@ public:
     {
     }
 
-    /// Starts the children, which are prepared with `env`; returns what to run next. The arguments are those of the constructor and the
-    /// parent's context, which need not be read back. Whatever is seldom is a call at the very end, so that the way through saves no
-    /// registers.
-    TANDEM_ALWAYS_INLINE std::coroutine_handle<> start(const context* ctx, join_child* first, std::size_t n) noexcept
+    /// Starts the children, which are prepared with `env`; returns what to run next. The arguments are those of the constructor, the
+    /// parent's context and the first child's coroutine, which need not be read back. Whatever is seldom is a call at the very end, so that
+    /// the way through saves no registers.
+    TANDEM_ALWAYS_INLINE std::coroutine_handle<> start(
+        const context* ctx, join_child* first, std::coroutine_handle<> h, std::size_t n) noexcept
     {
         worker* const w = this_worker();
         if (TANDEM_UNLIKELY(!w || ctx != &w->owner()))
-            return start_elsewhere(first);
+            return start_elsewhere(first, h);
         if (TANDEM_UNLIKELY(!w->count_step() || !w->forks.has_room(n - 1)))
-            return start_with_care(first);
+            return start_with_care(first, h);
         for (std::size_t k = n; k > 1;)
             w->forks.push_with_room(first + --k);
         if (n > 1 && TANDEM_UNLIKELY(w->owner().needs_notify()))
-            return notify_and_start(first);
-        return transfer(first->handle);
+            return notify_and_start(h);
+        return transfer(h);
     }
 
     /// The same for any number of children, as ranges.
-    std::coroutine_handle<> start_range(const context* ctx, join_child* first, std::size_t n) noexcept;
+    std::coroutine_handle<> start_range(const context* ctx, join_child* first, std::coroutine_handle<> h, std::size_t n) noexcept;
 
     // After the join.
     /// What the child threw that failed first, or null; not kept under join_policy::none and first_end.
@@ -96,9 +106,9 @@ private:
     friend join_child;
     friend struct join_kinds;
 
-    std::coroutine_handle<> start_elsewhere(join_child* first) noexcept;
-    std::coroutine_handle<> start_with_care(join_child* first) noexcept;
-    std::coroutine_handle<> notify_and_start(join_child* first) noexcept;
+    std::coroutine_handle<> start_elsewhere(join_child* first, std::coroutine_handle<> h) noexcept;
+    std::coroutine_handle<> start_with_care(join_child* first, std::coroutine_handle<> h) noexcept;
+    static std::coroutine_handle<> notify_and_start(std::coroutine_handle<> h) noexcept;
     template <join_policy Policy>
     std::coroutine_handle<> child_failed(join_child* c, const std::exception_ptr& error) noexcept;
     bool decide(join_child* c) noexcept;
@@ -106,12 +116,11 @@ private:
     [[nodiscard]] bool pointless() const noexcept { return TANDEM_UNLIKELY(decider_.load(std::memory_order_relaxed) != nullptr); }
     template <bool Ranges>
     std::coroutine_handle<> child_ended(join_child* c) noexcept;
-    std::coroutine_handle<> last_child_ended(join_child* c) noexcept;
     std::coroutine_handle<> any_child_ended(join_child* c) noexcept;
-    std::coroutine_handle<> hand_in(std::size_t credit) noexcept;
+    std::coroutine_handle<> hand_in(std::uint32_t credit) noexcept;
     std::coroutine_handle<> continue_contended(join_child* c) noexcept;
     template <bool Ranges>
-    std::coroutine_handle<> continue_with(join_child* next, std::size_t credit) noexcept;
+    std::coroutine_handle<> continue_with(join_child* next, std::uint32_t credit) noexcept;
     static void halve(worker& w, join_child* first, std::size_t n) noexcept;
 
     const std::size_t total_;
