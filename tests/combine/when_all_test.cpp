@@ -199,7 +199,8 @@ TASK_TEST_CASE("when_all of an inplace_vector gives one")
 TASK_TEST_CASE("when_all of a span awaits the tasks where they lie")
 {
     std::array<task<int>, 3> three{number(1), number(2), number(3)};
-    const std::array<int, 3> values = co_await when_all(std::span(three));
+    const std::span all(three);
+    const std::array<int, 3> values = co_await when_all(all);
     CHECK(values == std::array{1, 2, 3});
     CHECK(std::ranges::all_of(three, [](const task<int>& t) { return static_cast<bool>(t); })); // ended, and still theirs
 

@@ -72,9 +72,9 @@ template <detail::range_of_awaitables Range>
 namespace detail {
 
 /// Throws when no child decided the join, which is when all of them failed and one would have had to succeed.
-inline void require_winner(const join& j, const join_child* first, std::size_t children)
+inline void require_winner(const join& j, std::size_t children)
 {
-    if (j.decider(first) != children) {
+    if (j.decider() != children) {
         if (const std::exception_ptr* const error = j.error())
             report_superseded(*error); // of a child that failed before another succeeded
         return;
@@ -93,10 +93,10 @@ public:
     using pack_children<Tasks...>::pack_children;
     auto operator co_await() && noexcept { return join_awaiter<first_of_pack>(*this); }
 
-    auto result(const join& j, const join_child* first)
+    auto result(const join& j)
     {
-        require_winner(j, first, sizeof...(Tasks));
-        return take<0>(j.decider(first));
+        require_winner(j, sizeof...(Tasks));
+        return take<0>(j.decider());
     }
 
 private:
@@ -121,11 +121,11 @@ public:
     using range_children<Tasks>::range_children;
     auto operator co_await() && noexcept { return join_awaiter<first_of_range>(*this); }
 
-    auto result(const join& j, const join_child* first)
+    auto result(const join& j)
     {
-        require_winner(j, first, this->tasks_.size());
+        require_winner(j, this->tasks_.size());
         using T = typename Tasks::value_type::value_type;
-        const std::size_t index = j.decider(first);
+        const std::size_t index = j.decider();
         if constexpr (std::is_void_v<T>) {
             task_access::take(this->tasks_[index]);
             return winner<void>{index};

@@ -60,7 +60,6 @@ struct node_array {
     // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): each is made when the join starts
     node_array() noexcept {}
     join_child* allocate(std::size_t) noexcept { return nodes; }
-    join_child* data() noexcept { return nodes; }
     union {
         join_child nodes[N == 0 ? 1 : N];
     };
@@ -84,7 +83,6 @@ public:
         size_ = n;
         return nodes_;
     }
-    join_child* data() noexcept { return nodes_; }
 
 private:
     join_child* nodes_ = nullptr;
@@ -147,7 +145,7 @@ public:
         if constexpr (of_the_tasks)
             return children_.result();
         else
-            return children_.result(join_, nodes_.data());
+            return children_.result(join_);
     }
 
 private:
@@ -277,8 +275,8 @@ decltype(auto) tasks_of(Range&& range)
 {
     using R = std::remove_cvref_t<Range>;
     if constexpr (std::is_lvalue_reference_v<Range>) {
-        R copy(range);
-        return std::remove_cvref_t<decltype(tasks_of(std::move(copy)))>(tasks_of(std::move(copy)));
+        using tasks = std::remove_cvref_t<decltype(tasks_of(R(range)))>; // no reference to the copy
+        return tasks(tasks_of(R(range)));
     }
     else if constexpr (is_task_storage<R>)
         return static_cast<R&&>(range);

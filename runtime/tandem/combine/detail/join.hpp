@@ -94,10 +94,10 @@ public:
     /// What the child threw that failed first, or null; not kept under join_policy::none and first_end.
     [[nodiscard]] const std::exception_ptr* error() const noexcept { return failed_.load(std::memory_order_relaxed); }
     /// The index of the child that decided the join, or the number of children when none did.
-    [[nodiscard]] std::size_t decider(const join_child* first) const noexcept
+    [[nodiscard]] std::size_t decider() const noexcept
     {
         const join_child* const c = decider_.load(std::memory_order_relaxed);
-        return c ? static_cast<std::size_t>(c - first) : total_;
+        return c ? c->index : total_;
     }
 
     environment env; // the children's
