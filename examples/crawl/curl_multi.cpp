@@ -11,28 +11,43 @@
 #include <asio/steady_timer.hpp>
 
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <stdexcept>
 #include <string>
 #include <unordered_map>
 #include <utility>
 
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 namespace crawl {
 
 namespace {
 
-/// A socket of libcurl's, lent to Asio to be waited for. It is never closed by Asio, only released.
+/// A socket of libcurl's that Asio waits for, through a descriptor of its own: libcurl closes a socket whose connection was not made before
+/// it says CURL_POLL_REMOVE (7.88's cf_socket_close), and by then another thread may have the number, and its socket would be taken out of
+/// epoll.
 struct watched {
     template <class Executor>
-    watched(const Executor& ex, curl_socket_t s) : descriptor(ex, s), socket(s)
+    watched(const Executor& ex, curl_socket_t s) : descriptor(ex), socket(s)
     {
+        const int own = fcntl(s, F_DUPFD_CLOEXEC, 0);
+        asio::error_code error(own < 0 ? errno : 0, asio::error::get_system_category());
+        if (!error)
+            descriptor.assign(own, error);
+        if (!descriptor.is_open()) {
+            ::close(own);
+            throw asio::system_error(error, "watching a socket");
+        }
     }
-    ~watched() { release(); }
-    void release()
+    void give_up()
     {
-        if (descriptor.is_open())
-            descriptor.release();
+        asio::error_code ignored; // nothing is lost with it
+        descriptor.close(ignored);
         wanted = 0;
     }
     asio::posix::stream_descriptor descriptor;
@@ -73,6 +88,8 @@ struct curl_multi::state : std::enable_shared_from_this<state> {
     void start(std::uint64_t id, transfer t)
     {
         curl_easy_setopt(t.easy, CURLOPT_PRIVATE, reinterpret_cast<void*>(id));
+        curl_easy_setopt(t.easy, CURLOPT_OPENSOCKETFUNCTION, &socket_opened);
+        curl_easy_setopt(t.easy, CURLOPT_OPENSOCKETDATA, this);
         CURL* const easy = t.easy;
         transfers.emplace(id, std::move(t));
         const CURLMcode code = curl_multi_add_handle(multi, easy);
@@ -115,23 +132,45 @@ struct curl_multi::state : std::enable_shared_from_this<state> {
     static int socket_wanted(CURL*, curl_socket_t socket, int what, void* self, void*)
     {
         auto& s = *static_cast<state*>(self);
-        if (what == CURL_POLL_REMOVE) {
-            // Before libcurl closes it. A wait that is pending ends with an error, and finds the socket given up.
-            const auto found = s.sockets.find(socket);
-            if (found != s.sockets.end()) {
-                found->second->release();
-                s.sockets.erase(found);
-            }
-            return 0;
-        }
-        if (s.closing)
-            return 0;
-        std::shared_ptr<watched>& w = s.sockets[socket];
-        if (!w)
-            w = std::make_shared<watched>(s.strand, socket);
-        w->wanted = what & CURL_POLL_INOUT;
-        s.wait(w);
+        if (what == CURL_POLL_REMOVE)
+            s.forget(socket);
+        else if (!s.closing)
+            s.watch(socket, what & CURL_POLL_INOUT);
         return 0;
+    }
+    // A number that is still watched belonged to a socket that was closed without a word. libcurl takes the new one for the same, and does
+    // not say again what it waits for.
+    static curl_socket_t socket_opened(void* self, curlsocktype, curl_sockaddr* a)
+    {
+        auto& s = *static_cast<state*>(self);
+        const curl_socket_t opened = ::socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+        if (const int wanted = s.forget(opened))
+            s.watch(opened, wanted);
+        return opened;
+    }
+    void watch(curl_socket_t socket, int wanted)
+    {
+        try {
+            std::shared_ptr<watched>& w = sockets[socket];
+            if (!w)
+                w = std::make_shared<watched>(strand, socket);
+            w->wanted = wanted;
+            wait(w);
+        }
+        catch (const std::exception&) { // libcurl is C: the transfer is left to its timeout
+            sockets.erase(socket);
+        }
+    }
+    // What it was watched for. A wait that is pending ends with an error, and finds the socket given up.
+    int forget(curl_socket_t socket)
+    {
+        const auto found = sockets.find(socket);
+        if (found == sockets.end())
+            return 0;
+        const int wanted = found->second->wanted;
+        found->second->give_up();
+        sockets.erase(found);
+        return wanted;
     }
     void wait(const std::shared_ptr<watched>& w)
     {
@@ -218,7 +257,7 @@ curl_multi::~curl_multi()
         s->closing = true;
         s->timer.cancel();
         for (auto& [socket, w] : s->sockets)
-            w->release();
+            w->give_up();
     });
 }
 
