@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <new>
 #include <optional>
@@ -15,7 +16,8 @@
 namespace tandem::detail {
 
 /// A queue of at most `capacity` values. Each end has a lock of its own, and each holder of one remembers what it last saw of the
-/// other end: while there is room and there are values the two ends do not touch each other's cache lines.
+/// other end: while there is room and there are values the two ends do not touch each other's cache lines. The places do come from the
+/// other end's processor, so the lines that will be written to are asked for in time: a lock that is taken waits for all stores before it.
 ///
 /// The values lie in blocks, each linked to the next: a bounded queue is one block linked to itself, allocated at once, so that
 /// nothing later can fail; an unbounded one grows block by block, and keeps one that it has emptied.
@@ -77,6 +79,7 @@ public:
     {
         if (TANDEM_UNLIKELY(in_.place == in_.end))
             next_in();
+        ask_for_places();
         ::new (static_cast<void*>(in_.place)) T(std::move(value));
         ++in_.place;
         // Release: publishes the value, and the link to its block.
@@ -109,6 +112,7 @@ private:
     };
     static constexpr std::size_t alignment = alignof(T) > alignof(block) ? alignof(T) : alignof(block);
     static constexpr std::size_t header = (sizeof(block) + alignof(T) - 1) / alignof(T) * alignof(T);
+    static constexpr std::size_t ahead = 4 * cache_line / sizeof(T); // some 100 ns, with a number in each
     // About a page.
     static constexpr std::size_t grow_by = sizeof(T) >= 512 ? 8 : sizeof(T) <= 8 ? 512 : 4096 / sizeof(T);
 
@@ -124,8 +128,9 @@ private:
         T* place = nullptr; // where the next value goes or lies, unless it is the end of the block
         T* end = nullptr;
         block* at = nullptr;
-        std::size_t other = 0;             // the other end's count when last looked at
-        std::atomic<std::size_t> count{0}; // values that passed here; written under the lock
+        std::size_t other = 0; // the other end's count when last looked at
+        // Values that passed here; written under the lock. The other end looks at it, and is not to take the lock's line away with it.
+        alignas(cache_line) std::atomic<std::size_t> count{0};
     };
 
     [[nodiscard]] std::size_t block_size() const noexcept { return capacity_ == unbounded ? grow_by : capacity_; }
@@ -136,6 +141,15 @@ private:
     }
     static void free_block(block* b) noexcept { ::operator delete(b, std::align_val_t(alignment)); }
 
+    // Where a line begins: for the one that is `ahead`, if no receiver can be at work in it.
+    TANDEM_ALWAYS_INLINE void ask_for_places() noexcept
+    {
+        if constexpr (ahead != 0)
+            if (reinterpret_cast<std::uintptr_t>(in_.place) % cache_line < sizeof(T) &&
+                in_.end - in_.place > std::ptrdiff_t{ahead} &&
+                in_.count.load(std::memory_order_relaxed) - in_.other + ahead < capacity_)
+                prefetch_to_write(in_.place + ahead);
+    }
     TANDEM_NOINLINE void next_in()
     {
         if (in_.at->next == nullptr) {

@@ -160,7 +160,10 @@ public:
     std::optional<T> await_resume()
     {
         this->finish_or_throw("a task was asked to stop while it waited to receive from a channel");
-        return std::move(value_);
+        // In parts, as it was written: GCC copies a small optional whole, and such a load waits for both stores.
+        if (value_)
+            return std::optional<T>(std::in_place, std::move(*value_));
+        return std::nullopt;
     }
 
 private:
