@@ -6,16 +6,15 @@ namespace tandem::detail {
 
 namespace {
 
-constexpr int most_turns = 7;         // the longest pause is 2 to this many instructions, a microsecond or two
-constexpr int turns_before_yield = 9; // whoever holds a lock that long has lost its processor
+constexpr int pauses = 128;           // a microsecond or a few
+constexpr int looks_before_yield = 3; // whoever holds a lock that long has lost its processor
 
 } // namespace
 
 void spin_wait::pause() noexcept
 {
-    if (turns_ < turns_before_yield) {
-        const int pauses = 1 << (turns_ < most_turns ? turns_ : most_turns);
-        ++turns_;
+    if (looks_ < looks_before_yield) {
+        ++looks_;
         for (int k = 0; k < pauses; ++k)
             cpu_relax();
     }

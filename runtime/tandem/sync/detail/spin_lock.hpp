@@ -8,14 +8,15 @@
 
 namespace tandem::detail {
 
-/// The pauses between looks at what another thread is about to change: short at first, then longer, so that the one who works keeps
-/// the cache line for a while; in the end the processor is given away, since that thread may be waiting for it.
+/// The pauses between looks at what another thread is about to change. Each look takes the cache line from the one who works, who gets it
+/// back some hundred nanoseconds later; so even the first pause is longer than what a lock is held for. In the end the processor is given
+/// away, since that thread may be waiting for it.
 class spin_wait {
 public:
     void pause() noexcept;
 
 private:
-    int turns_ = 0;
+    int looks_ = 0;
 };
 
 /// A lock for some ten instructions. Not fair: who holds it may well be the next to get it, and that is what makes it fast.
