@@ -30,7 +30,7 @@ namespace detail {
 /// Thread safety: all members, from any thread and context. A task resumes on its own context. T's move runs under a short lock of the
 /// channel, so it must not use the channel, and should be quick.
 /// Lifetime: it outlives every operation on it, until that has returned. Values nobody has received go with it.
-/// Cost: no allocation after the construction, but for each page of values in an unbounded one; some ten nanoseconds for a send or
+/// Cost: no allocation after the construction, but for blocks of values in an unbounded one; some ten nanoseconds for a send or
 /// receive without a wait. Sender and receiver do not stand in each other's way unless the channel is full or empty.
 ///
 ///     tandem::channel<std::string> lines{16};

@@ -20,7 +20,7 @@ namespace tandem::detail {
 /// other end's processor, so the lines that will be written to are asked for in time: a lock that is taken waits for all stores before it.
 ///
 /// The values lie in blocks, each linked to the next: a bounded queue is one block linked to itself, allocated at once, so that
-/// nothing later can fail; an unbounded one grows block by block, and keeps one that it has emptied.
+/// nothing later can fail; an unbounded one grows block by block, each twice as large up to 64 KiB, and keeps one that it has emptied.
 template <class T>
 class channel_buffer {
 public:
@@ -30,11 +30,11 @@ public:
     {
         if (capacity == 0)
             return;
-        block* const first = make_block();
+        block* const first = make_block(capacity == unbounded ? page : capacity);
         if (capacity != unbounded)
             first->next = first;
-        in_.enter(first, block_size());
-        out_.enter(first, block_size());
+        in_.enter(first);
+        out_.enter(first);
     }
     channel_buffer(const channel_buffer&) = delete;
     channel_buffer& operator=(const channel_buffer&) = delete;
@@ -109,19 +109,21 @@ public:
 private:
     struct block {
         block* next;
+        std::size_t size; // in values
     };
     static constexpr std::size_t alignment = alignof(T) > alignof(block) ? alignof(T) : alignof(block);
     static constexpr std::size_t header = (sizeof(block) + alignof(T) - 1) / alignof(T) * alignof(T);
     static constexpr std::size_t ahead = 4 * cache_line / sizeof(T); // some 100 ns, with a number in each
-    // About a page.
-    static constexpr std::size_t grow_by = sizeof(T) >= 512 ? 8 : sizeof(T) <= 8 ? 512 : 4096 / sizeof(T);
+    // The first block of an unbounded one, and the largest.
+    static constexpr std::size_t page = sizeof(T) >= 512 ? 8 : sizeof(T) <= 8 ? 512 : 4096 / sizeof(T);
+    static constexpr std::size_t most = 16 * page;
 
     struct alignas(cache_line) end_of_queue {
-        void enter(block* b, std::size_t size) noexcept
+        void enter(block* b) noexcept
         {
             at = b;
             place = reinterpret_cast<T*>(reinterpret_cast<std::byte*>(b) + header);
-            end = place + size;
+            end = place + b->size;
         }
 
         spin_lock lock;
@@ -133,11 +135,10 @@ private:
         alignas(cache_line) std::atomic<std::size_t> count{0};
     };
 
-    [[nodiscard]] std::size_t block_size() const noexcept { return capacity_ == unbounded ? grow_by : capacity_; }
-    block* make_block()
+    static block* make_block(std::size_t size)
     {
-        void* const memory = ::operator new(header + block_size() * sizeof(T), std::align_val_t(alignment));
-        return ::new (memory) block{nullptr};
+        void* const memory = ::operator new(header + size * sizeof(T), std::align_val_t(alignment));
+        return ::new (memory) block{nullptr, size};
     }
     static void free_block(block* b) noexcept { ::operator delete(b, std::align_val_t(alignment)); }
 
@@ -155,16 +156,17 @@ private:
         if (in_.at->next == nullptr) {
             block* b = spare_.exchange(nullptr, std::memory_order_acquire); // sees that it was left
             if (b == nullptr)
-                b = make_block();
+                b = make_block(
+                    in_.at->size < most ? 2 * in_.at->size : most); // the C library asks the system for each page that it grows by
             b->next = nullptr;
             in_.at->next = b; // published together with the first value in it
         }
-        in_.enter(in_.at->next, block_size());
+        in_.enter(in_.at->next);
     }
     TANDEM_NOINLINE void next_out() noexcept
     {
         block* const left = out_.at;
-        out_.enter(left->next, block_size());
+        out_.enter(left->next);
         if (out_.at != left)
             if (block* const b = spare_.exchange(left, std::memory_order_acq_rel))
                 free_block(b);
