@@ -14,38 +14,31 @@ struct operation::kind {
     static inline const job_kind known{&resume_task, &describe};
 };
 
-void operation::hand_over(std::unique_ptr<pending> node)
+void operation::leave_behind(pending& node)
 {
-    lock();
-    if (!taken_) {
-        // It became free meanwhile; but the function has moved into the node. Run it from there, as the one who has the strand.
-        taken_ = true;
-        first_ = last_ = node.release();
-        unlock();
-        runner_.store(this_thread(), std::memory_order_relaxed);
-        leave(caller::handler);
+    word s = state_.load(std::memory_order_relaxed);
+    word next = 0;
+    do {
+        node.next = reinterpret_cast<pending*>(s & ~bits);
+        next = reinterpret_cast<word>(&node) | (s & bits) | taken;
+        // Release: whoever is in the strand sees the node. Acquire, for when it became free meanwhile: then we run the node ourselves.
+    } while (!state_.compare_exchange_weak(s, next, std::memory_order_acq_rel, std::memory_order_relaxed));
+    if ((s & taken) != 0)
         return;
-    }
-    (first_ ? last_->next : first_) = node.get();
-    last_ = node.release();
-    unlock();
+    runner_.store(this_thread(), std::memory_order_relaxed);
+    leave(caller::handler);
 }
 
 void operation::act(unsigned what, caller from) noexcept
 {
-    lock();
-    if (std::exchange(taken_, true)) {
-        left_ |= what;
-        unlock();
+    // Acquire as in enter_or_leave_behind(). Release: whoever is in the strand, and acts for us, sees what the caller did before.
+    if ((state_.fetch_or(what | taken, std::memory_order_acq_rel) & taken) != 0)
         return;
-    }
-    unlock();
     runner_.store(this_thread(), std::memory_order_relaxed);
-    act_in_strand(what);
-    leave(from);
+    leave(from); // which finds the mark
 }
 
-void operation::act_in_strand(unsigned what)
+void operation::act_in_strand(word what)
 {
     if ((what & to_emit) != 0 && !completed_)
         signal_.emit(asio::cancellation_type::terminal);
@@ -58,40 +51,37 @@ void operation::act_in_strand(unsigned what)
 // True when the strand was left, false when the operation completed and the strand stays taken.
 bool operation::run_pending()
 {
-    for (;;) {
-        lock();
-        if (left_ != 0 && !completed_) {
-            const unsigned what = std::exchange(left_, 0);
-            unlock();
-            act_in_strand(what);
+    while (!completed_) {
+        if (pending* const p = left_) {
+            left_ = p->next;
+            const std::unique_ptr<pending> owned(p);
+            owned->run();
             continue;
         }
-        pending* const p = first_;
-        if (completed_ || !p) {
-            if (!completed_) {
-                runner_.store(nullptr, std::memory_order_relaxed);
-                taken_ = false;
-            }
-            // Once the strand is free another thread may complete the operation, and the coroutine destroy it: no touch after this,
-            // but for the unlocking, which that thread waits for.
-            const bool done = completed_;
-            unlock();
-            return !done;
+        word s = taken;
+        runner_.store(nullptr, std::memory_order_relaxed);
+        // Release: the next in the strand sees what was done in it. Once it is free another thread may complete the operation, and the
+        // coroutine destroy it: no touch after this.
+        if (state_.compare_exchange_strong(s, 0, std::memory_order_release, std::memory_order_relaxed))
+            return true;
+        runner_.store(this_thread(), std::memory_order_relaxed);
+        s = state_.exchange(taken, std::memory_order_acquire); // sees the nodes, and what was done before the marks were set
+        for (auto* p = reinterpret_cast<pending*>(s & ~bits); p != nullptr;) {
+            pending* const older = p->next;
+            p->next = left_;
+            left_ = p;
+            p = older;
         }
-        first_ = p->next;
-        unlock();
-        const std::unique_ptr<pending> owned(p);
-        owned->run();
+        act_in_strand(s);
     }
+    return false;
 }
 
 void operation::leave(caller from)
 {
     if (run_pending())
         return;
-    // Completed. Nobody else comes any more: the handler is gone, and a stop callback that is just running waits for nothing.
-    stop_callback_.reset();
-    drop_pending();
+    end_wait();
     if (from == caller::handler)
         context_->resume_from_handler(*this);
     else
@@ -102,17 +92,20 @@ bool operation::leave_after_initiation()
 {
     if (run_pending())
         return false;
-    stop_callback_.reset();
-    drop_pending();
+    end_wait();
     return true;
 }
 
-void operation::drop_pending() noexcept
+// Nobody else comes any more: the handler is gone, and a stop callback that is just running waits for nothing.
+void operation::end_wait() noexcept
 {
-    while (pending* const p = first_) {
-        first_ = p->next;
-        delete p;
-    }
+    stop_callback_.reset();
+    auto* newest = reinterpret_cast<pending*>(state_.load(std::memory_order_acquire) & ~bits);
+    for (pending** list : {&left_, &newest})
+        while (pending* const p = *list) {
+            *list = p->next;
+            delete p;
+        }
 }
 
 // Asio still has the handler, and will call it: to go on would be to write into freed memory.

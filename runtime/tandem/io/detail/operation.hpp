@@ -12,6 +12,7 @@
 
 #include <atomic>
 #include <coroutine>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -48,13 +49,13 @@ public:
         token_ = env.stop.get_token();
         begins_to_wait(*env.ctx, *this);
         runner_.store(this_thread(), std::memory_order_relaxed);
+        signal_.slot().emplace<room>();
         stop_callback_.emplace(token_, on_stop{this}); // when stop was requested already, the emission waits in the strand
         try {
             initiate();
         }
         catch (...) {
-            stop_callback_.reset();
-            drop_pending();
+            end_wait();
             throw;
         }
         return !leave_after_initiation();
@@ -91,7 +92,13 @@ private:
         operation* self;
         void operator()() const noexcept { self->act(to_emit, caller::other); }
     };
-    struct pending {
+    // Takes the memory that Asio's own cancellation handler will be in. That comes in two sizes, and Asio's cache of such memory, of two
+    // blocks, gives up one that is too small: an echo allocated each time.
+    struct room {
+        void operator()(asio::cancellation_type) const noexcept {}
+        std::byte space[40];
+    };
+    struct alignas(16) pending {
         virtual void run() = 0;
         virtual ~pending() = default;
         pending* next = nullptr;
@@ -110,48 +117,41 @@ private:
     static constexpr unsigned to_complete = 2;
     static constexpr unsigned to_abandon = 4;
 
+    // The strand's state: whether somebody is in it, the marks above, and the handlers that were left behind, newest first.
+    using word = std::uintptr_t;
+    static constexpr word taken = 8;
+    static constexpr word bits = 15; // what an address of a `pending` leaves free
+
     template <class F>
     bool enter_or_leave_behind(F& f)
     {
-        lock();
-        if (!std::exchange(taken_, true)) {
-            unlock();
+        // Acquire: sees what was done in the strand before. Pairs with the release in run_pending().
+        if ((state_.fetch_or(taken, std::memory_order_acquire) & taken) == 0) {
             runner_.store(this_thread(), std::memory_order_relaxed);
             return true;
         }
-        unlock();
-        auto node = std::make_unique<pending_function<std::remove_cvref_t<F>>>(std::move(f));
-        hand_over(std::move(node));
+        leave_behind(*std::make_unique<pending_function<std::remove_cvref_t<F>>>(std::move(f)).release());
         return false;
     }
-    void hand_over(std::unique_ptr<pending> node);
+    void leave_behind(pending& node);
     void act(unsigned what, caller from) noexcept;
-    void act_in_strand(unsigned what);
+    void act_in_strand(word what);
     bool run_pending();
     void leave(caller from);
     bool leave_after_initiation();
-    void drop_pending() noexcept;
+    void end_wait() noexcept;
     [[noreturn]] static void destroyed_in_its_wait() noexcept;
     static const void* this_thread() noexcept;
-    void lock() noexcept
-    {
-        while (locked_.exchange(true, std::memory_order_acquire))
-            cpu_relax(); // held for a few instructions, and seldom contended
-    }
-    void unlock() noexcept { locked_.store(false, std::memory_order_release); }
 
     std::coroutine_handle<> handle_;
     context* context_ = nullptr;
     stop_token token_;
     asio::cancellation_signal signal_;
     std::optional<stop_callback<on_stop>> stop_callback_;
-    pending* first_ = nullptr; // guarded by locked_, as are last_, left_ and taken_
-    pending* last_ = nullptr;
-    unsigned left_ = 0;
+    pending* left_ = nullptr;                  // taken out of state_, and not run yet, in the order of coming; in the strand
     std::atomic<const void*> runner_{nullptr}; // the thread in the strand; compared only by that thread with itself
-    std::atomic<bool> locked_{false};
-    bool taken_ = true;      // the strand begins taken, by the initiation
-    bool completed_ = false; // in the strand
+    std::atomic<word> state_{taken};           // the strand begins taken, by the initiation
+    bool completed_ = false;                   // in the strand
     bool abandoned_ = false;
 };
 
