@@ -49,7 +49,6 @@ public:
         token_ = env.stop.get_token();
         begins_to_wait(*env.ctx, *this);
         runner_.store(this_thread(), std::memory_order_relaxed);
-        signal_.slot().emplace<room>();
         stop_callback_.emplace(token_, on_stop{this}); // when stop was requested already, the emission waits in the strand
         try {
             initiate();
@@ -91,12 +90,6 @@ private:
     struct on_stop {
         operation* self;
         void operator()() const noexcept { self->act(to_emit, caller::other); }
-    };
-    // Takes the memory that Asio's own cancellation handler will be in. That comes in two sizes, and Asio's cache of such memory, of two
-    // blocks, gives up one that is too small: an echo allocated each time.
-    struct room {
-        void operator()(asio::cancellation_type) const noexcept {}
-        std::byte space[40];
     };
     struct alignas(16) pending {
         virtual void run() = 0;
