@@ -100,12 +100,20 @@ bool operation::leave_after_initiation()
 void operation::end_wait() noexcept
 {
     stop_callback_.reset();
-    auto* newest = reinterpret_cast<pending*>(state_.load(std::memory_order_acquire) & ~bits);
-    for (pending** list : {&left_, &newest})
-        while (pending* const p = *list) {
-            *list = p->next;
-            delete p;
-        }
+    // Acquire: sees the nodes that were left behind too late.
+    auto* const newest = reinterpret_cast<pending*>(state_.load(std::memory_order_acquire) & ~bits);
+    if (TANDEM_UNLIKELY(left_ != nullptr || newest != nullptr)) {
+        drop(left_);
+        drop(newest);
+    }
+}
+
+TANDEM_NOINLINE void operation::drop(pending* first) noexcept
+{
+    while (pending* const p = first) {
+        first = p->next;
+        delete p;
+    }
 }
 
 // Asio still has the handler, and will call it: to go on would be to write into freed memory.

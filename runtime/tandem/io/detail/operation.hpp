@@ -133,6 +133,7 @@ private:
     void leave(caller from);
     bool leave_after_initiation();
     void end_wait() noexcept;
+    static void drop(pending* first) noexcept;
     [[noreturn]] static void destroyed_in_its_wait() noexcept;
     static const void* this_thread() noexcept;
 
