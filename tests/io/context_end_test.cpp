@@ -98,6 +98,22 @@ TEST_CASE("tasks on a strand of a context that is destroyed end, too, and their 
         CHECK_THROWS_AS(r.get(), operation_cancelled);
 }
 
+TEST_CASE("a context may be destroyed after any number of handlers, when some of its tasks have begun and some have not")
+{
+    for (int handlers = 0; handlers < 40; ++handlers) {
+        std::vector<async_result<void>> left;
+        {
+            asio::io_context io;
+            for (int k = 0; k < 4; ++k)
+                left.push_back(co_spawn(io, with_timeout(with_timeout(sleep_for(2h), 1h), 1h)));
+            for (int k = 0; k < handlers; ++k)
+                io.poll_one();
+        }
+        for (auto& r : left)
+            CHECK_THROWS_AS(r.get(), operation_cancelled);
+    }
+}
+
 TEST_CASE("a limit of time that goes with its context has not run out")
 {
     std::vector<async_result<void>> left;

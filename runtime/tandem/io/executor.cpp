@@ -50,6 +50,9 @@ bool runs_here(const asio::any_io_executor& ex) noexcept
 executor_context::executor_context(const asio::any_io_executor& ex)
     : executor_(ex), work_(asio::prefer(ex, asio::execution::outstanding_work.tracked))
 {
+    // Now, and not by the first sleep: a task that has not begun when its context goes begins, and ends, while the services are shut down,
+    // and one that was made then would be shut down no more.
+    timers_of(ex);
 }
 
 void executor_context::post(job& j) noexcept { asio::post(executor_, run_job(j)); }

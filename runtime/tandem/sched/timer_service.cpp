@@ -158,6 +158,7 @@ void timer_service::shutdown() noexcept
     std::unique_lock lock(m_);
     down_ = true;
     timer_.reset();
+    armed_for_ = timer_wheel::never; // whoever stops the last timer below has nothing to disarm
     while (timer* const t = wheel_.stop_any()) {
         lock.unlock();
         if (t->ctx->work_stealing())
