@@ -167,7 +167,7 @@ def trouble(crawl, test_server, work, size):
 @part
 def interrupt(crawl, test_server, work, size):
     """Ctrl-C lets what is under way finish; the next run does the rest, and nothing twice."""
-    with TestServer(test_server, work, "--delay", "20") as server:
+    with TestServer(test_server, work, "--delay", "100") as server:  # a second for all, since we may be late with the signal
         for number in (signal.SIGINT, signal.SIGTERM):
             process = subprocess.Popen(
                 [crawl.program, server.url + "/made/300/0", "--out", crawl.out, *FAST], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
