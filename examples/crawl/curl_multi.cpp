@@ -151,14 +151,14 @@ struct curl_multi::state : std::enable_shared_from_this<state> {
     void watch(curl_socket_t socket, int wanted)
     {
         try {
-            std::shared_ptr<watched>& w = sockets[socket];
-            if (!w)
-                w = std::make_shared<watched>(strand, socket);
-            w->wanted = wanted;
-            wait(w);
+            auto at = sockets.find(socket);
+            if (at == sockets.end())
+                at = sockets.emplace(socket, std::make_shared<watched>(strand, socket)).first;
+            at->second->wanted = wanted;
+            wait(at->second);
         }
         catch (const std::exception&) { // libcurl is C: the transfer is left to its timeout
-            sockets.erase(socket);
+            forget(socket);
         }
     }
     // What it was watched for. A wait that is pending ends with an error, and finds the socket given up.

@@ -40,7 +40,7 @@ void operation::act(unsigned what, caller from) noexcept
 
 void operation::act_in_strand(word what)
 {
-    if ((what & to_emit) != 0 && !completed_)
+    if ((what & to_emit) != 0)
         signal_.emit(asio::cancellation_type::terminal);
     if ((what & to_abandon) != 0)
         abandoned_ = true;

@@ -123,7 +123,7 @@ private:
             runner_.store(this_thread(), std::memory_order_relaxed);
             return true;
         }
-        leave_behind(*std::make_unique<pending_function<std::remove_cvref_t<F>>>(std::move(f)).release());
+        leave_behind(*new pending_function<std::remove_cvref_t<F>>(std::move(f)));
         return false;
     }
     void leave_behind(pending& node);

@@ -4,6 +4,7 @@
 #include <tandem/base/config.hpp>
 #include <tandem/sync/detail/spin_lock.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -114,9 +115,9 @@ private:
     static constexpr std::size_t alignment = alignof(T) > alignof(block) ? alignof(T) : alignof(block);
     static constexpr std::size_t header = (sizeof(block) + alignof(T) - 1) / alignof(T) * alignof(T);
     static constexpr std::size_t ahead = 4 * cache_line / sizeof(T); // some 100 ns, with a number in each
-    // The first block of an unbounded one, and the largest.
+    // The first block of an unbounded one, and the largest: the C library asks the system for each page that it grows by.
     static constexpr std::size_t page = sizeof(T) >= 512 ? 8 : sizeof(T) <= 8 ? 512 : 4096 / sizeof(T);
-    static constexpr std::size_t most = 16 * page;
+    static constexpr std::size_t most = std::max<std::size_t>(page, (64 << 10) / sizeof(T));
 
     struct alignas(cache_line) end_of_queue {
         void enter(block* b) noexcept
@@ -156,8 +157,7 @@ private:
         if (in_.at->next == nullptr) {
             block* b = spare_.exchange(nullptr, std::memory_order_acquire); // sees that it was left
             if (b == nullptr)
-                b = make_block(
-                    in_.at->size < most ? 2 * in_.at->size : most); // the C library asks the system for each page that it grows by
+                b = make_block(std::min(2 * in_.at->size, most));
             b->next = nullptr;
             in_.at->next = b; // published together with the first value in it
         }
