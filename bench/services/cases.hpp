@@ -11,8 +11,8 @@ void sleepers(const std::string& who, std::size_t count);
 
 /// Echoes on a port that it prints, until stdin ends. `who`: tandem, asio_awaitable, asio_callbacks.
 void echo_server(const std::string& who);
-/// 64 connections, 64 bytes to and fro, for so many seconds; prints the requests per second.
-void echo_client(const std::string& port, double seconds);
+/// 64 connections, 64 bytes to and fro, for so many seconds; prints the requests per second. `on`: asio, epoll.
+void echo_client(const std::string& on, const std::string& port, double seconds);
 
 /// Answers every HTTP request with "Hello, World!", on a port that it prints, until stdin ends. `who`: asio_callbacks.
 void http_server(const std::string& who);

@@ -141,14 +141,14 @@ void print_rates(const rates& all)
     std::fflush(stdout);
 }
 
-void compare_echo(double seconds)
+void compare_echo(const char* client_on, double seconds)
 {
-    fmt::print("\nTCP echo, 64 connections, 64 bytes    requests/s\n");
+    fmt::print("\nTCP echo, 64 x 64 bytes, client on {:<6} requests/s\n", client_on);
     rates all;
     for (int k = 0; k < rounds; ++k)
         for (const char* who : {"tandem", "asio_awaitable", "asio_callbacks"}) {
             child server(self, {"echo_server", who});
-            child client(self, {"echo_client", server.line(), fmt::format("{}", seconds)});
+            child client(self, {"echo_client", client_on, server.line(), fmt::format("{}", seconds)});
             all[who].push_back(std::stod(client.line()));
         }
     print_rates(all);
@@ -190,7 +190,8 @@ void compare_http(double seconds)
 void compare(double seconds)
 {
     compare_sleepers();
-    compare_echo(seconds);
+    for (const char* client_on : {"asio", "epoll"})
+        compare_echo(client_on, seconds);
     compare_http(seconds);
 }
 

@@ -25,8 +25,8 @@ int main(int argc, char** argv)
             services::sleepers(arguments[1], std::stoul(arguments[2]));
         else if (is("echo_server", 2))
             services::echo_server(arguments[1]);
-        else if (is("echo_client", 3))
-            services::echo_client(arguments[1], std::stod(arguments[2]));
+        else if (is("echo_client", 4))
+            services::echo_client(arguments[1], arguments[2], std::stod(arguments[3]));
         else if (is("http_server", 2))
             services::http_server(arguments[1]);
         else if (arguments.empty() || (arguments.size() == 2 && arguments[0] == "--seconds"))

@@ -34,7 +34,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-int square(int n) { return n * n; }
+int squared(int n) { return n * n; }
 task<std::string> later(std::string s)
 {
     co_await sleep_for(0s);
@@ -46,14 +46,14 @@ task<std::string> later(std::string s)
 TEST_CASE("a token of signature void(std::exception_ptr, R), or void(std::exception_ptr)")
 {
     thread_pool pool{2};
-    CHECK(pool.apply_async(square, args(3), asio::use_future).get() == 9);
+    CHECK(pool.apply_async(squared, args(3), asio::use_future).get() == 9);
     pool.apply_async([] {}, {}, asio::use_future).get();
     CHECK(pool.apply_async(later, args(std::string("ab")), asio::use_future).get() == "abab");
     CHECK(*pool.apply_async([](std::unique_ptr<int> p) { return p; }, args(std::make_unique<int>(4)), asio::use_future).get() == 4);
     CHECK_THROWS_WITH_AS(
         pool.apply_async([]() -> int { throw std::out_of_range("far"); }, {}, asio::use_future).get(), "far", std::out_of_range);
-    static_assert(std::is_void_v<decltype(pool.apply_async(square, args(3), asio::detached))>);
-    pool.apply_async(square, args(3), asio::detached);
+    static_assert(std::is_void_v<decltype(pool.apply_async(squared, args(3), asio::detached))>);
+    pool.apply_async(squared, args(3), asio::detached);
 }
 
 TEST_CASE("a plain handler, which may be move-only, runs in the pool")
@@ -61,7 +61,7 @@ TEST_CASE("a plain handler, which may be move-only, runs in the pool")
     std::promise<std::thread::id> ran_on;
     thread_pool pool{1};
     const std::thread::id worker = pool.apply([] { return std::this_thread::get_id(); });
-    pool.apply_async(square, args(3), [&, p = std::make_unique<int>(9)](std::exception_ptr e, int r) {
+    pool.apply_async(squared, args(3), [&, p = std::make_unique<int>(9)](std::exception_ptr e, int r) {
         CHECK_FALSE(e);
         CHECK(r == *p);
         ran_on.set_value(std::this_thread::get_id());
@@ -78,7 +78,7 @@ TEST_CASE("an asio::awaitable awaits a call")
     asio::co_spawn(
         io,
         [&]() -> asio::awaitable<void> {
-            const int n = co_await pool.apply_async(square, args(5), asio::use_awaitable);
+            const int n = co_await pool.apply_async(squared, args(5), asio::use_awaitable);
             log += std::to_string(n);
             if (std::this_thread::get_id() == here)
                 log += " here ";
@@ -124,7 +124,7 @@ TEST_CASE("the handler's cancellation slot cancels the call")
     SUBCASE("in the queue")
     {
         static_cast<void>(pool.apply_async([&] { gate.pass(); }));
-        pool.apply_async(square, args(3), handler());
+        pool.apply_async(squared, args(3), handler());
         signal.emit(asio::cancellation_type::terminal);
         gate.open();
         CHECK(test::type_of(error.get_future().get()) == "operation_cancelled");
@@ -145,7 +145,7 @@ TEST_CASE("the handler's cancellation slot cancels the call")
     }
     SUBCASE("not after the handler has run")
     {
-        pool.apply_async(square, args(3), handler());
+        pool.apply_async(squared, args(3), handler());
         CHECK_FALSE(error.get_future().get());
         pool.close();
         pool.join();
@@ -163,7 +163,7 @@ TEST_CASE("handlers of a terminated pool are called, with operation_cancelled")
         thread_pool pool{1};
         static_cast<void>(pool.apply_async([&] { gate.pass(); }));
         for (int i = 0; i < 10; ++i) {
-            queued.push_back(pool.apply_async(square, args(i), asio::use_future));
+            queued.push_back(pool.apply_async(squared, args(i), asio::use_future));
             pool.apply_async([] {}, {}, [&](std::exception_ptr e) { handled += e ? 1 : 100; });
         }
         pool.terminate();
@@ -179,7 +179,7 @@ TEST_CASE("a closed pool throws, and does not call the handler")
     thread_pool pool(thread_pool_options{.threads = 1, .name = "cpu"});
     pool.close();
     bool called = false;
-    CHECK_THROWS_WITH_AS(pool.apply_async(square, args(1), [&](std::exception_ptr, int) { called = true; }),
+    CHECK_THROWS_WITH_AS(pool.apply_async(squared, args(1), [&](std::exception_ptr, int) { called = true; }),
         "apply_async: the pool 'cpu' is closed", pool_closed);
     CHECK_THROWS_WITH_AS(pool.apply_async(std::function<int()>{}, {}, asio::use_future), "apply_async: the function is empty",
         std::invalid_argument);
@@ -190,7 +190,7 @@ TEST_CASE("a function that can be called with anything is a callback, not a toke
 {
     thread_pool pool{1};
     int arguments = -1;
-    async_result<int> r = pool.apply_async(square, args(3), [&](auto&&... a) { arguments = sizeof...(a); });
+    async_result<int> r = pool.apply_async(squared, args(3), [&](auto&&... a) { arguments = sizeof...(a); });
     CHECK(r.get() == 9);
     CHECK(arguments == 1);
 }

@@ -41,7 +41,7 @@ void operation::act(unsigned what, caller from) noexcept
 void operation::act_in_strand(word what)
 {
     if ((what & to_emit) != 0)
-        signal_.emit(asio::cancellation_type::terminal);
+        cancel_.emit(asio::cancellation_type::terminal);
     if ((what & to_abandon) != 0)
         abandoned_ = true;
     if ((what & (to_abandon | to_complete)) != 0)

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <tandem/io/detail/handler_allocator.hpp>
 #include <tandem/io/detail/lookup.hpp>
 #include <tandem/io/detail/operation.hpp>
 #include <tandem/io/executor.hpp>
@@ -107,7 +108,8 @@ template <class... Args>
 class operation_handler {
 public:
     using executor_type = operation_executor<true>;
-    using cancellation_slot_type = asio::cancellation_slot;
+    using cancellation_slot_type = cancellation_place::slot;
+    using allocator_type = handler_allocator<>;
 
     explicit operation_handler(operation_state<Args...>& s) noexcept : state_(&s) {}
     operation_handler(operation_handler&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
@@ -119,6 +121,7 @@ public:
     }
 
     [[nodiscard]] executor_type get_executor() const noexcept { return executor_type(*state_); }
+    [[nodiscard]] static constexpr allocator_type get_allocator() noexcept { return {}; }
     [[nodiscard]] cancellation_slot_type get_cancellation_slot() const noexcept { return state_->slot(); }
 
     void operator()(Args... args)

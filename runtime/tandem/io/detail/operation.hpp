@@ -1,11 +1,11 @@
 #pragma once
 
 #include <tandem/base/errc.hpp>
+#include <tandem/io/detail/cancellation_place.hpp>
 #include <tandem/task/task.hpp>
 #include <tandem/task/waiting.hpp>
 
 #include <asio/any_io_executor.hpp>
-#include <asio/cancellation_signal.hpp>
 #include <asio/execution.hpp>
 #include <asio/execution_context.hpp>
 #include <asio/post.hpp>
@@ -80,7 +80,7 @@ public:
     /// By a handler that Asio destroyed uncalled, because the context goes.
     void abandoned() noexcept;
 
-    [[nodiscard]] asio::cancellation_slot slot() noexcept { return signal_.slot(); }
+    [[nodiscard]] cancellation_place::slot slot() noexcept { return cancellation_place::slot(cancel_); }
     [[nodiscard]] asio::any_io_executor underlying_executor() const;
     [[nodiscard]] bool was_abandoned() const noexcept { return abandoned_; }
     [[nodiscard]] bool stop_requested() const noexcept { return token_.stop_requested(); }
@@ -140,7 +140,7 @@ private:
     std::coroutine_handle<> handle_;
     context* context_ = nullptr;
     stop_token token_;
-    asio::cancellation_signal signal_;
+    cancellation_place cancel_;
     std::optional<stop_callback<on_stop>> stop_callback_;
     pending* left_ = nullptr;                  // taken out of state_, and not run yet, in the order of coming; in the strand
     std::atomic<const void*> runner_{nullptr}; // the thread in the strand; compared only by that thread with itself

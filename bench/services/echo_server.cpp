@@ -9,21 +9,18 @@
 #include <asio/detached.hpp>
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
-#include <asio/read.hpp>
 #include <asio/thread_pool.hpp>
 #include <asio/use_awaitable.hpp>
 #include <asio/write.hpp>
 #include <fmt/core.h>
 
 #include <array>
-#include <chrono>
 #include <cstdio>
 #include <iostream>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <thread>
-#include <vector>
 
 namespace services {
 
@@ -32,7 +29,6 @@ namespace {
 using asio::ip::tcp;
 
 const tcp::endpoint any_port{asio::ip::address_v4::loopback(), 0};
-constexpr std::size_t message = 64;
 
 tandem::task<> tandem_echo(tcp::socket s)
 {
@@ -101,33 +97,6 @@ void accept_with_callbacks(tcp::acceptor& a)
     });
 }
 
-class client {
-public:
-    client(asio::io_context& io, unsigned short port) : socket_(io)
-    {
-        socket_.connect({asio::ip::address_v4::loopback(), port});
-        socket_.set_option(tcp::no_delay(true));
-    }
-    void run(const bool& stop, std::size_t& requests)
-    {
-        asio::async_write(socket_, asio::buffer(data_), [this, &stop, &requests](const asio::error_code& e, std::size_t) {
-            if (e)
-                throw asio::system_error(e);
-            asio::async_read(socket_, asio::buffer(data_), [this, &stop, &requests](const asio::error_code& f, std::size_t) {
-                if (f)
-                    throw asio::system_error(f);
-                ++requests;
-                if (!stop)
-                    run(stop, requests);
-            });
-        });
-    }
-
-private:
-    tcp::socket socket_;
-    std::array<char, message> data_{};
-};
-
 } // namespace
 
 void serve_until_told(unsigned short port)
@@ -165,24 +134,6 @@ void echo_server(const std::string& who)
     }
     else
         throw std::invalid_argument("nobody echoes as " + who);
-}
-
-void echo_client(const std::string& port, double seconds)
-{
-    asio::io_context io(1);
-    std::vector<std::unique_ptr<client>> clients;
-    for (int k = 0; k < 64; ++k)
-        clients.push_back(std::make_unique<client>(io, static_cast<unsigned short>(std::stoul(port))));
-    bool stop = false;
-    std::size_t requests = 0;
-    for (auto& c : clients)
-        c->run(stop, requests);
-    asio::steady_timer timer(io, std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(seconds)));
-    timer.async_wait([&](const asio::error_code&) { stop = true; });
-    const auto begin = std::chrono::steady_clock::now();
-    io.run();
-    fmt::print("{:.0f}\n",
-        static_cast<double>(requests) / std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
 }
 
 } // namespace services
