@@ -89,6 +89,20 @@ TANDEM_ALWAYS_INLINE void cpu_relax() noexcept
 #endif
 }
 
+/// The address of `x`, computed where this stands. Clang computes the address of what lies in a coroutine's frame at the head of the coroutine, and
+/// keeps it in a register that has to be saved each time that the coroutine is entered, when it is wanted at several places.
+template <class T>
+[[nodiscard]] TANDEM_ALWAYS_INLINE T* computed_here(T& x) noexcept
+{
+#if defined(__clang__) && defined(__x86_64__)
+    T* p = nullptr;
+    __asm__("lea %1, %0" : "=r"(p) : "m"(x));
+    return p;
+#else
+    return &x;
+#endif
+}
+
 /// Asks for the cache line at `p`, which will soon be written to: when the time has come no other processor has it any more.
 TANDEM_ALWAYS_INLINE void prefetch_to_write(const void* p) noexcept
 {

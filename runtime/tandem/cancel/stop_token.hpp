@@ -97,7 +97,7 @@ public:
         // Relaxed: the caller sees to it that every use of this source happens before its end, so the
         // bit, set by the first stop_callback's constructor, is seen. The one use that the caller
         // cannot order is the parent's delivery, and that is met under the parent's lock, in unlink().
-        if (TANDEM_UNLIKELY((state_.load(std::memory_order_relaxed) & linked) != 0))
+        if (TANDEM_UNLIKELY(is_linked()))
             unlink();
         assert(callbacks_ == nullptr && "a stop_source was destroyed before a stop_callback on it");
     }
@@ -114,12 +114,15 @@ public:
     /// May be called from within a callback. The source must live until the call has returned.
     bool request_stop() noexcept;
 
+    /// False: nothing below has a callback on it, or ever had. For owners of what may have, at its end; see the destructor.
+    [[nodiscard]] bool is_linked() const noexcept { return (state_.load(std::memory_order_relaxed) & linked) != 0; }
+
     /// For an owner that lives on when the parent goes: leaves the parent's list, waiting as the
     /// destructor does. From then on the parent's stop does not arrive; no callback may be registered
     /// and no stop_requested() asked any more, but request_stop() still may be called, from any thread.
     void leave_parent() noexcept
     {
-        if (TANDEM_UNLIKELY((state_.load(std::memory_order_relaxed) & linked) != 0)) {
+        if (TANDEM_UNLIKELY(is_linked())) {
             unlink();
             owner = nullptr;
         }

@@ -50,7 +50,7 @@ template <awaitable... A>
     requires(sizeof...(A) > 0)
 [[nodiscard("co_await it, or co_spawn it")]] auto race(A... a)
 {
-    return detail::first_of_pack<detail::join_policy::first_end, task_for<A>...>(as_task(std::move(a))...);
+    return detail::joined<detail::first_of_pack<detail::join_policy::first_end, task_for<A>...>>(as_task(std::move(a))...);
 }
 /// The same of a range of awaitables of one type: gives a `winner`. Throws std::invalid_argument when the range is empty.
 template <detail::range_of_awaitables Range>
@@ -62,7 +62,7 @@ template <awaitable... A>
     requires(sizeof...(A) > 0)
 [[nodiscard("co_await it, or co_spawn it")]] auto when_any(A... a)
 {
-    return detail::first_of_pack<detail::join_policy::first_success, task_for<A>...>(as_task(std::move(a))...);
+    return detail::joined<detail::first_of_pack<detail::join_policy::first_success, task_for<A>...>>(as_task(std::move(a))...);
 }
 template <detail::range_of_awaitables Range>
 [[nodiscard("co_await it, or co_spawn it")]] auto when_any(Range&& range);
@@ -87,11 +87,10 @@ inline void require_winner(const join& j, std::size_t children)
 }
 
 template <join_policy Policy, class... Tasks>
-class [[nodiscard("co_await it, or co_spawn it")]] first_of_pack : public pack_children<Tasks...> {
+class first_of_pack : public pack_children<Tasks...> {
 public:
     static constexpr join_policy policy = Policy;
     using pack_children<Tasks...>::pack_children;
-    auto operator co_await() && noexcept { return join_awaiter<first_of_pack>(*this); }
 
     auto result(const join& j)
     {
@@ -115,11 +114,10 @@ private:
 };
 
 template <join_policy Policy, class Tasks>
-class [[nodiscard("co_await it, or co_spawn it")]] first_of_range : public range_children<Tasks> {
+class first_of_range : public range_children<Tasks> {
 public:
     static constexpr join_policy policy = Policy;
     using range_children<Tasks>::range_children;
-    auto operator co_await() && noexcept { return join_awaiter<first_of_range>(*this); }
 
     auto result(const join& j)
     {
@@ -141,7 +139,7 @@ auto first_of(const char* name, Range&& range)
     auto&& tasks = tasks_of(std::forward<Range>(range));
     if (tasks.empty())
         throw std::invalid_argument(std::string(name) + ": the range is empty, so nobody can win");
-    return first_of_range<Policy, std::remove_cvref_t<decltype(tasks)>>(std::move(tasks));
+    return joined<first_of_range<Policy, std::remove_cvref_t<decltype(tasks)>>>(std::move(tasks));
 }
 
 } // namespace detail

@@ -45,7 +45,7 @@ class settled_range;
 template <awaitable... A>
 [[nodiscard("co_await it, or co_spawn it")]] auto when_all(A... a)
 {
-    return detail::when_all_pack<task_for<A>...>(as_task(std::move(a))...);
+    return detail::joined<detail::when_all_pack<task_for<A>...>>(as_task(std::move(a))...);
 }
 
 /// The same of a range of awaitables of one type: a std::vector of the values in the range's order; void when the awaitables give void. Of
@@ -60,7 +60,7 @@ template <detail::range_of_awaitables Range>
 template <awaitable... A>
 [[nodiscard("co_await it, or co_spawn it")]] auto when_all_settled(A... a)
 {
-    return detail::settled_pack<task_for<A>...>(as_task(std::move(a))...);
+    return detail::joined<detail::settled_pack<task_for<A>...>>(as_task(std::move(a))...);
 }
 template <detail::range_of_awaitables Range>
 [[nodiscard("co_await it, or co_spawn it")]] auto when_all_settled(Range&& range);
@@ -116,11 +116,10 @@ inplace_vector<Value, N> take_each(inplace_vector<Task, N>& tasks, Take take)
 }
 
 template <class... Tasks>
-class [[nodiscard("co_await it, or co_spawn it")]] when_all_pack : public pack_children<Tasks...> {
+class when_all_pack : public pack_children<Tasks...> {
 public:
     static constexpr join_policy policy = join_policy::first_error;
     using pack_children<Tasks...>::pack_children;
-    auto operator co_await() && noexcept { return join_awaiter<when_all_pack>(*this); }
 
     auto result()
     {
@@ -130,11 +129,10 @@ public:
 };
 
 template <class... Tasks>
-class [[nodiscard("co_await it, or co_spawn it")]] settled_pack : public pack_children<Tasks...> {
+class settled_pack : public pack_children<Tasks...> {
 public:
     static constexpr join_policy policy = join_policy::none;
     using pack_children<Tasks...>::pack_children;
-    auto operator co_await() && noexcept { return join_awaiter<settled_pack>(*this); }
 
     auto result()
     {
@@ -144,11 +142,10 @@ public:
 };
 
 template <class Tasks>
-class [[nodiscard("co_await it, or co_spawn it")]] when_all_range : public range_children<Tasks> {
+class when_all_range : public range_children<Tasks> {
 public:
     static constexpr join_policy policy = join_policy::first_error;
     using range_children<Tasks>::range_children;
-    auto operator co_await() && noexcept { return join_awaiter<when_all_range>(*this); }
 
     auto result()
     {
@@ -159,11 +156,10 @@ public:
 };
 
 template <class Tasks>
-class [[nodiscard("co_await it, or co_spawn it")]] settled_range : public range_children<Tasks> {
+class settled_range : public range_children<Tasks> {
 public:
     static constexpr join_policy policy = join_policy::none;
     using range_children<Tasks>::range_children;
-    auto operator co_await() && noexcept { return join_awaiter<settled_range>(*this); }
 
     auto result()
     {
@@ -177,14 +173,14 @@ template <detail::range_of_awaitables Range>
 auto when_all(Range&& range)
 {
     auto&& tasks = detail::tasks_of(std::forward<Range>(range));
-    return detail::when_all_range<std::remove_cvref_t<decltype(tasks)>>(std::move(tasks));
+    return detail::joined<detail::when_all_range<std::remove_cvref_t<decltype(tasks)>>>(std::move(tasks));
 }
 
 template <detail::range_of_awaitables Range>
 auto when_all_settled(Range&& range)
 {
     auto&& tasks = detail::tasks_of(std::forward<Range>(range));
-    return detail::settled_range<std::remove_cvref_t<decltype(tasks)>>(std::move(tasks));
+    return detail::joined<detail::settled_range<std::remove_cvref_t<decltype(tasks)>>>(std::move(tasks));
 }
 
 } // namespace tandem

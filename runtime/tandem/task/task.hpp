@@ -338,6 +338,12 @@ struct task_access {
     {
         return task<T>(h);
     }
+    /// Whether `t` is a task that somebody has begun to await.
+    template <class T>
+    static bool is_awaited(const task<T>& t) noexcept
+    {
+        return t.handle_ && t.handle_.promise().env_ != nullptr;
+    }
     /// Moves the value out of an ended task, or rethrows.
     template <class T>
     static T take(task<T>& t)

@@ -6,6 +6,7 @@
 #include <tandem/task/frame_memory.hpp>
 
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -104,25 +105,34 @@ TANDEM_ALWAYS_INLINE std::coroutine_handle<> prepare_child(join& j, join_child* 
     return h;
 }
 
-/// The awaiter of them all: `Children` holds the tasks, says how many, prepares them, and makes the result.
+/// `Children`, which holds the tasks, prepares them and makes the result, and room for their join: the awaiter of them all.
 template <class Children>
 class join_awaiter {
 public:
-    explicit join_awaiter(Children& c) noexcept : children_(c) {}
-    ~join_awaiter()
+    template <class... A>
+        requires std::constructible_from<Children, A...>
+    explicit join_awaiter(A&&... a) : children_(std::forward<A>(a)...)
     {
-        if (TANDEM_UNLIKELY(waiting_))
-            abandon();
     }
-    join_awaiter(const join_awaiter&) = delete;
-    join_awaiter& operator=(const join_awaiter&) = delete;
+    /// Of one that has not been awaited.
+    join_awaiter(join_awaiter&& other) noexcept(std::is_nothrow_move_constructible_v<Children>)
+        : children_(std::move(other.children_))
+    {
+    }
+    join_awaiter& operator=(join_awaiter&&) = delete;
+    TANDEM_ALWAYS_INLINE ~join_awaiter()
+    {
+        // A child that is destroyed in its wait looks for the join only if it may be told of a stop, and then the join is linked.
+        if (TANDEM_LIKELY(started_.now(children_)) && TANDEM_UNLIKELY(join_.env.stop.is_linked()))
+            computed_here(*this)->end();
+    }
 
     [[nodiscard]] bool await_ready() const noexcept { return children_.size() == 0; }
 
     template <class Promise>
     TANDEM_ALWAYS_INLINE std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> parent) noexcept(!allocates)
     {
-        return fork(environment_of(parent), parent);
+        return computed_here(*this)->fork(environment_of(parent), parent);
     }
 
     TANDEM_ALWAYS_INLINE decltype(auto) await_resume()
@@ -131,17 +141,9 @@ public:
         if constexpr (of_the_tasks)
             if (children_.size() == 0)
                 return children_.result();
-        const struct at_the_end {
-            join_awaiter& self;
-            ~at_the_end()
-            {
-                self.join_.~join();
-                self.waiting_ = false; // as the last, so that the compiler knows it in the destructor, which follows
-            }
-        } ends{*this};
         if constexpr (Children::policy == join_policy::first_error)
-            if (TANDEM_UNLIKELY(join_.error() != nullptr))
-                fail();
+            if (const std::exception_ptr* const error = join_.error(); TANDEM_UNLIKELY(error != nullptr))
+                rethrow(*error);
         if constexpr (of_the_tasks)
             return children_.result();
         else
@@ -149,10 +151,24 @@ public:
     }
 
 private:
+    static constexpr bool allocates = Children::in_ranges;
+    /// Whether the children were started. Nothing is between the construction of a pack's join and its start, so that it can be told
+    /// from the first: a store less for each fork.
+    struct started_by_flag {
+        [[nodiscard]] bool now(const Children&) const noexcept { return flag; }
+        void set(bool on) noexcept { flag = on; }
+        bool flag = false;
+    };
+    struct started_by_first {
+        [[nodiscard]] static bool now(const Children& c) noexcept { return c.first_is_awaited(); }
+        static void set(bool) noexcept {}
+    };
+    using started = std::conditional_t<Children::is_pack, started_by_first, started_by_flag>;
+
     // Out of the coroutine: compilers make better code of plain functions, and the coroutine saves fewer registers each time that it is
     // entered, be it to do something seldom.
-    [[noreturn]] TANDEM_NOINLINE void fail() { std::rethrow_exception(*join_.error()); }
-    TANDEM_NOINLINE void abandon() noexcept // the parent is destroyed in its wait
+    [[noreturn]] TANDEM_NOINLINE static void rethrow(const std::exception_ptr& error) { std::rethrow_exception(error); }
+    TANDEM_NOINLINE void end() noexcept
     {
         children_.destroy(); // before what they refer to
         join_.~join();
@@ -164,7 +180,7 @@ private:
         const std::size_t n = children.size();
         join_child* const first = nodes_.allocate(n);
         join& j = *std::construct_at(&join_, env, n, parent);
-        waiting_ = true; // before the start, which may be the last touch; after what can throw it would be too late
+        started_.set(true); // before the start, which may be the last touch; after what can throw it would be too late
         const std::coroutine_handle<> h = children.template prepare<Children::policy>(j, first);
         if constexpr (Children::in_ranges)
             return j.start_range(ctx, first, h, n);
@@ -172,14 +188,45 @@ private:
             return j.start(ctx, first, h, n);
     }
 
-    static constexpr bool allocates = Children::in_ranges;
-
-    Children& children_;
     union {
-        join join_; // while waiting
+        join join_; // once started
     };
     typename Children::nodes nodes_;
-    bool waiting_ = false;
+    Children children_;
+    [[no_unique_address]] started started_;
+};
+
+#if defined(__clang__)
+template <class Awaiter>
+using awaiter_in_place = Awaiter&;
+#else
+/// GCC 12 copies an awaiter that it gets by reference.
+template <class Awaiter>
+class awaiter_in_place {
+public:
+    awaiter_in_place(Awaiter& a) noexcept : awaiter_(a) {} // NOLINT: implicit, as it stands for a reference
+    [[nodiscard]] bool await_ready() const noexcept { return awaiter_.await_ready(); }
+    template <class Promise>
+    TANDEM_ALWAYS_INLINE std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> h) const
+        noexcept(noexcept(awaiter_.await_suspend(h)))
+    {
+        return awaiter_.await_suspend(h);
+    }
+    TANDEM_ALWAYS_INLINE decltype(auto) await_resume() const { return awaiter_.await_resume(); }
+
+private:
+    Awaiter& awaiter_;
+};
+#endif
+
+/// What a combinator returns. Awaited once, as an rvalue; moved only before that.
+template <class Children>
+class [[nodiscard("co_await it, or co_spawn it")]] joined : join_awaiter<Children> {
+    using awaiter = join_awaiter<Children>;
+
+public:
+    using awaiter::awaiter;
+    awaiter_in_place<awaiter> operator co_await() && noexcept { return *this; }
 };
 
 template <class... Tasks>
@@ -187,10 +234,12 @@ class pack_children {
 public:
     using nodes = node_array<sizeof...(Tasks)>;
     static constexpr bool in_ranges = false;
+    static constexpr bool is_pack = sizeof...(Tasks) > 0;
 
     explicit pack_children(Tasks&&... t) noexcept : tasks_(std::move(t)...) {}
 
     static constexpr std::size_t size() noexcept { return sizeof...(Tasks); }
+    [[nodiscard]] bool first_is_awaited() const noexcept { return task_access::is_awaited(std::get<0>(tasks_)); }
 
     template <join_policy Policy>
     TANDEM_ALWAYS_INLINE std::coroutine_handle<> prepare(join& j, join_child* first) noexcept
@@ -233,6 +282,7 @@ public:
     using nodes = typename nodes_for<Tasks>::type;
     using task_type = typename Tasks::value_type;
     static constexpr bool in_ranges = std::is_same_v<nodes, node_vector>;
+    static constexpr bool is_pack = false;
 
     explicit range_children(Tasks&& t) noexcept : tasks_(std::move(t)) {}
 
