@@ -19,7 +19,10 @@ struct join_kinds {
             name = "race";
         else if (Policy == join_policy::first_success)
             name = "when_any";
-        return {j.parent_, name, child.index + std::size_t{1}, j.total_};
+        const join_child* last = &child;
+        while (!last->is_last())
+            ++last;
+        return {j.parent_, name, child.index() + std::size_t{1}, last->index() + std::size_t{1}};
     }
 };
 
@@ -58,8 +61,8 @@ template <bool Ranges>
 TANDEM_ALWAYS_INLINE std::coroutine_handle<> join::child_ended(join_child* c) noexcept
 {
     const std::uint32_t credit = c->credit + 1;
-    if (c->index + 1 == total_)
-        return TANDEM_LIKELY(credit == total_)
+    if (c->is_last())
+        return TANDEM_LIKELY(credit == c->index() + 1)
                    ? parent_ // everything ran here, one after the other, and nobody else ever looked at the counter
                    : hand_in(credit);
     // The siblings were pushed by one worker only. If this thread is another, its slot may still hold the pointer of a node that once
@@ -163,9 +166,8 @@ std::coroutine_handle<> join::start_range(const context* ctx, join_child* first,
 
 TANDEM_NOINLINE std::coroutine_handle<> join::hand_in(std::uint32_t credit) noexcept
 {
-    const std::size_t total = total_; // read first: once it has handed in, only the last may touch this object
     // acq_rel: the last to hand in sees what the children on other threads wrote, and they are done with this object.
-    if (handed_in_.fetch_add(credit, std::memory_order_acq_rel) + credit == total)
+    if (left_.fetch_sub(credit, std::memory_order_acq_rel) == credit)
         return parent_;
     return std::noop_coroutine();
 }
@@ -173,7 +175,7 @@ TANDEM_NOINLINE std::coroutine_handle<> join::hand_in(std::uint32_t credit) noex
 /// On a thread that has no queues: a context without workers, or a worker of another scheduler.
 TANDEM_NOINLINE std::coroutine_handle<> join::start_elsewhere(join_child* first, std::coroutine_handle<> h) noexcept
 {
-    join_child* const end = first + total_;
+    join_child* const end = first + left_.load(std::memory_order_relaxed); // all of them: none has begun
     // The first runs here, so that this object lives until all are posted.
     for (join_child* c = first + 1; c != end; ++c)
         env.ctx->post(*c);
@@ -184,7 +186,7 @@ TANDEM_NOINLINE std::coroutine_handle<> join::start_elsewhere(join_child* first,
 TANDEM_NOINLINE std::coroutine_handle<> join::start_with_care(join_child* first, std::coroutine_handle<> h) noexcept
 {
     worker* const w = this_worker();
-    join_child* c = first + total_;
+    join_child* c = first + left_.load(std::memory_order_relaxed); // as above
     if (w->overdue()) {
         // Leave all of it in the queue. Once the last one is pushed this object may be gone.
         w->end_slice(); // it was told so here, so it must be told again
@@ -220,19 +222,17 @@ bool join::decide(join_child* c) noexcept
 template <join_policy Policy>
 TANDEM_NOINLINE std::coroutine_handle<> join::child_failed(join_child* c, const std::exception_ptr& error) noexcept
 {
-    bool superseded = true;
-    if constexpr (Policy == join_policy::first_end)
-        superseded = !decide(c);
-    else {
+    bool first = false;
+    if constexpr (Policy == join_policy::first_success) {
         const std::exception_ptr* none = nullptr;
-        if (failed_.compare_exchange_strong(none, &error, std::memory_order_relaxed)) {
-            superseded = false;
-            if constexpr (Policy == join_policy::first_error)
-                decide(c);
-        }
+        first = failed_.compare_exchange_strong(none, &error, std::memory_order_relaxed);
     }
-    if (superseded)
+    else
+        first = decide(c);
+    if (!first)
         report_superseded(error);
+    else if constexpr (Policy == join_policy::first_error)
+        failed_.store(&error, std::memory_order_relaxed); // it is read when all have been counted, of which this child is one
     return any_child_ended(c);
 }
 

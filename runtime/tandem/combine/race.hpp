@@ -72,18 +72,22 @@ template <detail::range_of_awaitables Range>
 namespace detail {
 
 /// Throws when no child decided the join, which is when all of them failed and one would have had to succeed.
-inline void require_winner(const join& j, std::size_t children)
+template <join_policy Policy>
+void require_winner(const join& j)
 {
-    if (j.decider() != children) {
-        if (const std::exception_ptr* const error = j.error())
-            report_superseded(*error); // of a child that failed before another succeeded
-        return;
+    if constexpr (Policy == join_policy::first_success) {
+        const std::exception_ptr* const error = j.error<Policy>();
+        if (j.decider() != nullptr) {
+            if (error != nullptr)
+                report_superseded(*error); // of a child that failed before another succeeded
+            return;
+        }
+        if (j.env.stop.stop_requested()) {
+            report_superseded(*error); // of one that failed by itself
+            throw operation_cancelled("when_any: the task was asked to stop before one of the operations succeeded");
+        }
+        std::rethrow_exception(*error);
     }
-    if (j.env.stop.stop_requested()) {
-        report_superseded(*j.error()); // of one that failed by itself
-        throw operation_cancelled("when_any: the task was asked to stop before one of the operations succeeded");
-    }
-    std::rethrow_exception(*j.error());
 }
 
 template <join_policy Policy, class... Tasks>
@@ -94,8 +98,8 @@ public:
 
     auto result(const join& j)
     {
-        require_winner(j, sizeof...(Tasks));
-        return take<0>(j.decider());
+        require_winner<Policy>(j);
+        return take<0>(j.decider()->index());
     }
 
 private:
@@ -121,9 +125,9 @@ public:
 
     auto result(const join& j)
     {
-        require_winner(j, this->tasks_.size());
+        require_winner<Policy>(j);
         using T = typename Tasks::value_type::value_type;
-        const std::size_t index = j.decider();
+        const std::size_t index = j.decider()->index();
         if constexpr (std::is_void_v<T>) {
             task_access::take(this->tasks_[index]);
             return winner<void>{index};

@@ -93,7 +93,8 @@ static_assert(std::is_trivially_destructible_v<join_child>);
 
 /// Returns the child's coroutine.
 template <join_policy Policy, bool Ranges, class T>
-TANDEM_ALWAYS_INLINE std::coroutine_handle<> prepare_child(join& j, join_child* first, std::size_t index, task<T>& t) noexcept
+TANDEM_ALWAYS_INLINE std::coroutine_handle<> prepare_child(
+    join& j, join_child* first, std::size_t index, std::size_t n, task<T>& t) noexcept
 {
     join_child* const at = first + index;
     completion::function* const report = &join_child::ended<Policy, Ranges>;
@@ -102,6 +103,8 @@ TANDEM_ALWAYS_INLINE std::coroutine_handle<> prepare_child(join& j, join_child* 
         std::construct_at(at, j, report);
     else
         std::construct_at(at, j, report, h, index);
+    if (index + 1 == n)
+        at->set_last();
     return h;
 }
 
@@ -142,7 +145,7 @@ public:
             if (children_.size() == 0)
                 return children_.result();
         if constexpr (Children::policy == join_policy::first_error)
-            if (const std::exception_ptr* const error = join_.error(); TANDEM_UNLIKELY(error != nullptr))
+            if (const std::exception_ptr* const error = join_.template error<Children::policy>(); TANDEM_UNLIKELY(error != nullptr))
                 rethrow(*error);
         if constexpr (of_the_tasks)
             return children_.result();
@@ -180,6 +183,8 @@ private:
         const std::size_t n = children.size();
         join_child* const first = nodes_.allocate(n);
         join& j = *std::construct_at(&join_, env, n, parent);
+        if constexpr (Children::policy == join_policy::first_success)
+            j.expects_failures();
         started_.set(true); // before the start, which may be the last touch; after what can throw it would be too late
         const std::coroutine_handle<> h = children.template prepare<Children::policy>(j, first);
         if constexpr (Children::in_ranges)
@@ -246,7 +251,7 @@ public:
     {
         return [&]<std::size_t... I>(std::index_sequence<I...>) {
             const std::coroutine_handle<> children[sizeof...(I) + 1] = {
-                prepare_child<Policy, in_ranges>(j, first, I, std::get<I>(tasks_))...};
+                prepare_child<Policy, in_ranges>(j, first, I, sizeof...(I), std::get<I>(tasks_))...};
             return children[0];
         }(std::index_sequence_for<Tasks...>{});
     }
@@ -291,9 +296,10 @@ public:
     template <join_policy Policy>
     std::coroutine_handle<> prepare(join& j, join_child* first) noexcept
     {
-        const std::coroutine_handle<> h = prepare_child<Policy, in_ranges>(j, first, 0, tasks_[0]);
-        for (std::size_t i = 1; i < tasks_.size(); ++i)
-            prepare_child<Policy, in_ranges>(j, first, i, tasks_[i]);
+        const std::size_t n = tasks_.size();
+        const std::coroutine_handle<> h = prepare_child<Policy, in_ranges>(j, first, 0, n, tasks_[0]);
+        for (std::size_t i = 1; i < n; ++i)
+            prepare_child<Policy, in_ranges>(j, first, i, n, tasks_[i]);
         return h;
     }
 

@@ -25,11 +25,15 @@ enum class join_policy : unsigned char {
 struct join_child final : job, completion {
     /// The first child, which runs at once, and need not be ready to be queued.
     // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init)
-    join_child(join& j, completion::function* report) noexcept : completion(report), owner(&j), credit(0), index(0) {}
+    join_child(join& j, completion::function* report) noexcept : completion(report), owner(&j), credit(0), place_(0) {}
     join_child(join& j, completion::function* report, std::coroutine_handle<> h, std::size_t i) noexcept
-        : job(&run), completion(report), owner(&j), handle(h), credit(0), index(static_cast<std::uint32_t>(i))
+        : job(&run), completion(report), owner(&j), handle(h), credit(0), place_(static_cast<std::uint32_t>(i * 2))
     {
     }
+    void set_last() noexcept { place_ |= 1; }
+    [[nodiscard]] bool is_last() const noexcept { return (place_ & 1) != 0; }
+    /// Among the siblings.
+    [[nodiscard]] std::uint32_t index() const noexcept { return place_ / 2; }
     /// For a first child that is queued all the same.
     void prepare_to_queue(std::coroutine_handle<> h) noexcept
     {
@@ -49,7 +53,10 @@ struct join_child final : job, completion {
     join* const owner;
     std::coroutine_handle<> handle;
     std::uint32_t credit; // siblings that ended before, inline, without being counted; of a range, how many it stands for
-    std::uint32_t index;  // among the siblings
+
+private:
+    // Twice the index, and 1 if it is the last: a branch that hangs on one load is sooner found to be mispredicted than one on three.
+    std::uint32_t place_;
 };
 
 /// Runs several tasks and continues the parent when all have ended: fork and join.
@@ -64,10 +71,13 @@ struct join_child final : job, completion {
 class join {
 public:
     /// Of n children, n > 0; `waiting` continues when all have ended.
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): failed_
     TANDEM_ALWAYS_INLINE join(const environment& parent, std::size_t n, std::coroutine_handle<> waiting) noexcept
-        : env(parent), total_(n), parent_(waiting)
+        : env(parent), parent_(waiting), left_(n)
     {
     }
+    /// Before the start of one under join_policy::first_success.
+    void expects_failures() noexcept { failed_.store(nullptr, std::memory_order_relaxed); }
 
     /// Starts the children, which are prepared with `env`; returns what to run next. The arguments are those of the constructor, the
     /// parent's context and the first child's coroutine, which need not be read back. Whatever is seldom is a call at the very end, so that
@@ -91,14 +101,17 @@ public:
     std::coroutine_handle<> start_range(const context* ctx, join_child* first, std::coroutine_handle<> h, std::size_t n) noexcept;
 
     // After the join.
-    /// What the child threw that failed first, or null; not kept under join_policy::none and first_end.
-    [[nodiscard]] const std::exception_ptr* error() const noexcept { return failed_.load(std::memory_order_relaxed); }
-    /// The index of the child that decided the join, or the number of children when none did.
-    [[nodiscard]] std::size_t decider() const noexcept
+    /// What the child threw that failed first, or null; under first_error and first_success only.
+    template <join_policy Policy>
+    [[nodiscard]] const std::exception_ptr* error() const noexcept
     {
-        const join_child* const c = decider_.load(std::memory_order_relaxed);
-        return c ? c->index : total_;
+        if constexpr (Policy == join_policy::first_error)
+            if (TANDEM_LIKELY(decider_.load(std::memory_order_relaxed) == nullptr))
+                return nullptr; // and failed_ was never set
+        return failed_.load(std::memory_order_relaxed);
     }
+    /// The child that decided the join, or null.
+    [[nodiscard]] const join_child* decider() const noexcept { return decider_.load(std::memory_order_relaxed); }
 
     environment env; // the children's
 
@@ -123,11 +136,11 @@ private:
     std::coroutine_handle<> continue_with(join_child* next, std::uint32_t credit) noexcept;
     static void halve(worker& w, join_child* first, std::size_t n) noexcept;
 
-    const std::size_t total_;
     const std::coroutine_handle<> parent_;
-    std::atomic<std::size_t> handed_in_{0}; // of the total; published to thieves by the push
+    std::atomic<std::size_t> left_; // of the children, to be handed in; published to thieves by the push
     std::atomic<join_child*> decider_{nullptr};
-    std::atomic<const std::exception_ptr*> failed_{nullptr}; // in the frame of the child
+    // In the frame of the child. Not initialised: under first_error it is set by who decides; see expects_failures().
+    std::atomic<const std::exception_ptr*> failed_;
 };
 
 } // namespace tandem::detail
