@@ -34,6 +34,23 @@ TEST_CASE("it serves many at once, and ends when it is asked to stop")
     CHECK(s.seen().empty()); // that a client leaves is no error
 }
 
+TEST_CASE("sockets have an executor of the acceptor's type")
+{
+    using executor = asio::thread_pool::executor_type;
+    using socket = asio::basic_stream_socket<tcp, executor>;
+    thread_pool pool{2};
+    asio::basic_socket_acceptor<tcp, executor> acceptor(pool.context(), tcp::endpoint(asio::ip::address_v4::loopback(), 0));
+    const auto address = acceptor.local_endpoint();
+    auto serving = co_spawn(pool, serve(acceptor, echo<socket>));
+    {
+        client c(address);
+        c.send("hello");
+        CHECK(c.receive(5) == "hello");
+    }
+    serving.cancel();
+    serving.get();
+}
+
 TEST_CASE("what a handler throws ends its connection only, and is told")
 {
     server s;

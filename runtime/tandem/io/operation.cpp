@@ -58,14 +58,10 @@ bool operation::run_pending()
             owned->run();
             continue;
         }
-        word s = taken;
-        runner_.store(nullptr, std::memory_order_relaxed);
-        // Release: the next in the strand sees what was done in it. Once it is free another thread may complete the operation, and the
-        // coroutine destroy it: no touch after this.
-        if (state_.compare_exchange_strong(s, 0, std::memory_order_release, std::memory_order_relaxed))
+        if (leave_quickly())
             return true;
-        runner_.store(this_thread(), std::memory_order_relaxed);
-        s = state_.exchange(taken, std::memory_order_acquire); // sees the nodes, and what was done before the marks were set
+        const word s =
+            state_.exchange(taken, std::memory_order_acquire); // sees the nodes, and what was done before the marks were set
         for (auto* p = reinterpret_cast<pending*>(s & ~bits); p != nullptr;) {
             pending* const older = p->next;
             p->next = left_;
@@ -79,7 +75,7 @@ bool operation::run_pending()
 
 void operation::leave(caller from)
 {
-    if (run_pending())
+    if (TANDEM_UNLIKELY(!completed_) && run_pending())
         return;
     end_wait();
     if (from == caller::handler)
@@ -88,7 +84,7 @@ void operation::leave(caller from)
         context_->post(*this); // also to a context that goes: it executes what it destroys
 }
 
-bool operation::leave_after_initiation()
+bool operation::ends_in_initiation()
 {
     if (run_pending())
         return false;
@@ -121,22 +117,6 @@ void operation::destroyed_in_its_wait() noexcept
 {
     std::fputs("tandem: a coroutine was destroyed while it waited for an Asio operation\n", stderr);
     std::abort();
-}
-
-// Not inlined, since it may be called from a coroutine: see rule 8 of the design.
-TANDEM_NOINLINE const void* operation::this_thread() noexcept
-{
-    static thread_local char mark;
-    return &mark;
-}
-
-void operation::completed() noexcept
-{
-    if (runner_.load(std::memory_order_relaxed) == this_thread()) {
-        completed_ = true;
-        return;
-    }
-    act(to_complete, caller::handler);
 }
 
 void operation::abandoned() noexcept { act(to_abandon, caller::other); }

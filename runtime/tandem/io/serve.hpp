@@ -140,6 +140,10 @@ task<> accept_loop(server& s, Acceptor& acceptor, Handler& handler, task_scope& 
     }
 }
 
+/// What an acceptor gives.
+template <class Acceptor>
+using accepted_socket = await_result_t<decltype(std::declval<Acceptor&>().async_accept(use_task))>;
+
 } // namespace detail
 
 /// Accepts connections and runs `handler(socket)`, a coroutine, for each, concurrently, until the task is asked to stop. Then it accepts
@@ -149,11 +153,12 @@ task<> accept_loop(server& s, Acceptor& acceptor, Handler& handler, task_scope& 
 /// descriptors or memory or because the peer has gone already, is tried again. Throws std::invalid_argument for max_connections = 0, and
 /// asio::system_error when `acceptor` does not listen. Ends, as after a stop request, when somebody closes it.
 /// Cancellation: a stop request is how it ends, and is no error. `acceptor`, of any stream protocol (TCP, Unix), and `handler` must outlive
-/// it. Handlers run on the context of the awaiting task: on a pool, in parallel.
+/// it. Handlers run on the context of the awaiting task: on a pool, in parallel. The socket's executor is of the acceptor's type: what
+/// accepts on an `asio::basic_socket_acceptor<tcp, asio::thread_pool::executor_type>` gets sockets of that.
 ///
 ///     co_await tandem::serve(acceptor, [](tcp::socket s) -> tandem::task<> { … }, {.max_connections = 1000});
 template <class Acceptor, class Handler>
-    requires requires(Handler& h, typename Acceptor::protocol_type::socket s) {
+    requires requires(Handler& h, detail::accepted_socket<Acceptor> s) {
         { h(std::move(s)) } -> awaitable;
     }
 [[nodiscard]] task<> serve(Acceptor& acceptor, Handler handler, serve_options options = {}, serve_counters* counters = nullptr)

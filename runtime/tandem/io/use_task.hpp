@@ -160,7 +160,7 @@ public:
         [[nodiscard]] static constexpr bool await_ready() noexcept { return false; }
 
         template <class Promise>
-        bool await_suspend(std::coroutine_handle<Promise> h)
+        TANDEM_ALWAYS_INLINE bool await_suspend(std::coroutine_handle<Promise> h)
         {
             return state.start(h, environment_of(h), [this] { owner.initiate(operation_handler<Args...>(state)); });
         }

@@ -3,6 +3,7 @@
 #include <tandem/base/errc.hpp>
 #include <tandem/io/detail/cancellation_place.hpp>
 #include <tandem/task/task.hpp>
+#include <tandem/task/thread_state.hpp>
 #include <tandem/task/waiting.hpp>
 
 #include <asio/any_io_executor.hpp>
@@ -42,7 +43,7 @@ public:
 
     /// Runs `initiate()` in the strand; false when the operation has completed by its end, so that there is nothing to wait for.
     template <class Initiate>
-    bool start(std::coroutine_handle<> h, environment& env, Initiate initiate)
+    TANDEM_ALWAYS_INLINE bool start(std::coroutine_handle<> h, environment& env, Initiate initiate)
     {
         handle_ = h;
         context_ = env.ctx;
@@ -57,7 +58,7 @@ public:
             end_wait();
             throw;
         }
-        return !leave_after_initiation();
+        return leave_quickly() || !ends_in_initiation();
     }
 
     /// Runs `f`, an intermediate handler, in the strand: here and now, or on the thread that is in it.
@@ -76,7 +77,13 @@ public:
 
     /// By the completion handler. It should come through its associated executor, and so be in the strand; an operation that calls it
     /// from anywhere else is forgiven.
-    void completed() noexcept;
+    void completed() noexcept
+    {
+        if (TANDEM_LIKELY(runner_.load(std::memory_order_relaxed) == this_thread()))
+            completed_ = true;
+        else
+            act(to_complete, caller::handler);
+    }
     /// By a handler that Asio destroyed uncalled, because the context goes.
     void abandoned() noexcept;
 
@@ -129,13 +136,27 @@ private:
     void leave_behind(pending& node);
     void act(unsigned what, caller from) noexcept;
     void act_in_strand(word what);
+    /// True when the strand was left: nothing had come, and the operation has not completed.
+    bool leave_quickly() noexcept
+    {
+        if (completed_ || left_ != nullptr)
+            return false;
+        word s = taken;
+        runner_.store(nullptr, std::memory_order_relaxed);
+        // Release: the next in the strand sees what was done in it. Once it is free another thread may complete the operation, and the
+        // coroutine destroy it: no touch after this.
+        if (TANDEM_LIKELY(state_.compare_exchange_strong(s, 0, std::memory_order_release, std::memory_order_relaxed)))
+            return true;
+        runner_.store(this_thread(), std::memory_order_relaxed);
+        return false;
+    }
     bool run_pending();
     void leave(caller from);
-    bool leave_after_initiation();
+    bool ends_in_initiation();
     void end_wait() noexcept;
     static void drop(pending* first) noexcept;
     [[noreturn]] static void destroyed_in_its_wait() noexcept;
-    static const void* this_thread() noexcept;
+    static const void* this_thread() noexcept { return &detail::this_thread(); }
 
     std::coroutine_handle<> handle_;
     context* context_ = nullptr;
