@@ -29,7 +29,8 @@ namespace tandem {
 /// A resolver's lookup cannot be cancelled, so it is left behind: the await ends at once, and the lookup, which uses nothing of the task's,
 /// when it does. The task resumes on its own context, wherever the operation completed. If the operation's context is destroyed first the await
 /// throws operation_cancelled. Lifetime: the buffers must outlive the await; a coroutine that is destroyed while it waits for an operation
-/// ends the program. Cost: no allocation by Tandem, but for a lookup, and a handler that finds a stop request at work.
+/// ends the program. Cost: no allocation by Tandem, but for a lookup, and a handler that finds a stop request at work; Asio's own blocks
+/// come from the memory of frames.
 struct use_task_t {
     constexpr use_task_t() noexcept = default;
 
