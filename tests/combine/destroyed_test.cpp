@@ -10,6 +10,8 @@
 
 #include <array>
 #include <coroutine>
+#include <exception>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <tuple>
@@ -128,6 +130,53 @@ TEST_CASE("a combinator that nobody awaits destroys its children, also when it w
     CHECK(a == 1);
     CHECK(b == 2);
     CHECK(t.alive == 0);
+}
+
+TEST_CASE("a combinator that has ended needs nothing of what it was awaited in")
+{
+    manual_context manual;
+    tally t;
+    const auto check = [&](auto combinator, event& e) {
+        auto last = awaits(std::move(combinator), tracked(t)); // and so what it awaits
+        {
+            stop_source stop;
+            environment env(manual, stop.get_token());
+            completion end(
+                [](completion*, const std::exception_ptr&) noexcept -> std::coroutine_handle<> { return std::noop_coroutine(); });
+            resume(detail::task_access::prepare(last, env, end));
+            drain(manual);
+            e.set();
+            drain(manual);
+        } // asserts that no callback is left
+        CHECK(t.alive > 0);
+    };
+    for (int i = 0; i < 2; ++i) {
+        event e;
+        check(when_all(waits(e, tracked(t)), waits(e, tracked(t))), e);
+        CHECK(t.alive == 0);
+        e.reset();
+        check(race(waits(e, tracked(t)), waits(e, tracked(t))), e);
+        e.reset();
+        check(when_all(several([&](int k) { return waits(e, tracked(t, k)); })), e);
+        CHECK(t.alive == 0);
+    }
+}
+
+TEST_CASE("the tasks of a span stay whose they are, also when they could have been stopped")
+{
+    manual_context manual;
+    tally t;
+    event e;
+    std::vector<task<int>> some = several([&](int i) { return waits(e, tracked(t, i)); });
+    {
+        started a(manual, awaits(when_all(std::span(some)), tracked(t)));
+        drain(manual);
+        e.set();
+        drain(manual);
+        CHECK(a.ended());
+    }
+    for (const task<int>& one : some)
+        CHECK(static_cast<bool>(one));
 }
 
 TEST_CASE("the first error of several is thrown, whichever child it is of, and all children are gone")

@@ -144,9 +144,9 @@ public:
         if constexpr (of_the_tasks)
             if (children_.size() == 0)
                 return children_.result();
-        if constexpr (Children::policy == join_policy::first_error)
-            if (const std::exception_ptr* const error = join_.template error<Children::policy>(); TANDEM_UNLIKELY(error != nullptr))
-                rethrow(*error);
+        started_.clear();
+        if (TANDEM_UNLIKELY(join_.decided_or_linked()))
+            computed_here(*this)->settle();
         if constexpr (of_the_tasks)
             return children_.result();
         else
@@ -155,22 +155,30 @@ public:
 
 private:
     static constexpr bool allocates = Children::in_ranges;
-    /// Whether the children were started. Nothing is between the construction of a pack's join and its start, so that it can be told
-    /// from the first: a store less for each fork.
+    /// Whether the children were started, and the join has not ended. Nothing is between the construction of a pack's join and its start, so
+    /// that the first can be told from the first child, two stores less for each fork; the second need not be: `end` may come twice.
     struct started_by_flag {
         [[nodiscard]] bool now(const Children&) const noexcept { return flag; }
-        void set(bool on) noexcept { flag = on; }
+        void set() noexcept { flag = true; }
+        void clear() noexcept { flag = false; }
         bool flag = false;
     };
     struct started_by_first {
         [[nodiscard]] static bool now(const Children& c) noexcept { return c.first_is_awaited(); }
-        static void set(bool) noexcept {}
+        static void set() noexcept {}
+        static void clear() noexcept {}
     };
     using started = std::conditional_t<Children::is_pack, started_by_first, started_by_flag>;
 
     // Out of the coroutine: compilers make better code of plain functions, and the coroutine saves fewer registers each time that it is
     // entered, be it to do something seldom.
-    [[noreturn]] TANDEM_NOINLINE static void rethrow(const std::exception_ptr& error) { std::rethrow_exception(error); }
+    TANDEM_NOINLINE void settle()
+    {
+        join_.env.stop.leave_parent(); // now: what is awaited may outlive what it was awaited in, and so the source above
+        if constexpr (Children::policy == join_policy::first_error)
+            if (const std::exception_ptr* const error = join_.template error<Children::policy>())
+                std::rethrow_exception(*error);
+    }
     TANDEM_NOINLINE void end() noexcept
     {
         children_.destroy(); // before what they refer to
@@ -185,7 +193,7 @@ private:
         join& j = *std::construct_at(&join_, env, n, parent);
         if constexpr (Children::policy == join_policy::first_success)
             j.expects_failures();
-        started_.set(true); // before the start, which may be the last touch; after what can throw it would be too late
+        started_.set(); // before the start, which may be the last touch; after what can throw it would be too late
         const std::coroutine_handle<> h = children.template prepare<Children::policy>(j, first);
         if constexpr (Children::in_ranges)
             return j.start_range(ctx, first, h, n);

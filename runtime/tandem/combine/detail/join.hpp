@@ -110,6 +110,11 @@ public:
                 return nullptr; // and failed_ was never set
         return failed_.load(std::memory_order_relaxed);
     }
+    /// Whether there is a decider, or a callback below had the source linked: by one branch, for both are seldom.
+    [[nodiscard]] bool decided_or_linked() const noexcept
+    {
+        return (static_cast<unsigned>(decider() != nullptr) | static_cast<unsigned>(env.stop.is_linked())) != 0;
+    }
     /// The child that decided the join, or null.
     [[nodiscard]] const join_child* decider() const noexcept { return decider_.load(std::memory_order_relaxed); }
 
