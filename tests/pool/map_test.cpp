@@ -272,9 +272,15 @@ TEST_CASE("the calling thread takes part in a pool of several, and not in a pool
     {
         // The pool's own threads are held up; the map gets done all the same.
         test::gate gate;
+        std::atomic<int> held{0};
         thread_pool pool{2};
         for (int i = 0; i < 2; ++i)
-            static_cast<void>(pool.apply_async([&] { gate.pass(); }));
+            static_cast<void>(pool.apply_async([&] {
+                ++held;
+                gate.pass();
+            }));
+        while (held != 2) // else one of them might take part before it takes its call
+            std::this_thread::yield();
         for (const std::thread::id id : pool.map(here, numbers(100)))
             REQUIRE(id == std::this_thread::get_id());
         gate.open();
