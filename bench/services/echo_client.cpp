@@ -36,14 +36,18 @@ void check(bool well, const char* what)
         throw std::system_error(errno, std::generic_category(), what);
 }
 
+tcp::socket connected_to(asio::io_context& io, unsigned short port)
+{
+    tcp::socket s(io);
+    s.connect({asio::ip::address_v4::loopback(), port});
+    s.set_option(tcp::no_delay(true));
+    return s;
+}
+
 /// As one writes it with Asio. It takes about as much of the machine as a server, so that a faster server is not to be seen from here.
 class asio_client {
 public:
-    asio_client(asio::io_context& io, unsigned short port) : socket_(io)
-    {
-        socket_.connect({asio::ip::address_v4::loopback(), port});
-        socket_.set_option(tcp::no_delay(true));
-    }
+    asio_client(asio::io_context& io, unsigned short port) : socket_(connected_to(io, port)) {}
     void run(const bool& stop, std::size_t& requests)
     {
         asio::async_write(socket_, asio::buffer(data_), [this, &stop, &requests](const asio::error_code& e, std::size_t) {
@@ -84,11 +88,7 @@ double requests_on_asio(unsigned short port, double seconds)
 /// On epoll alone, so that it is the server that is measured.
 class epoll_client {
 public:
-    explicit epoll_client(unsigned short port)
-    {
-        socket_.connect({asio::ip::address_v4::loopback(), port});
-        socket_.set_option(tcp::no_delay(true));
-    }
+    epoll_client(asio::io_context& io, unsigned short port) : socket_(connected_to(io, port)) {}
     [[nodiscard]] int handle() { return socket_.native_handle(); }
     void send()
     {
@@ -105,8 +105,7 @@ public:
     }
 
 private:
-    asio::io_context unused_;
-    tcp::socket socket_{unused_};
+    tcp::socket socket_;
     std::array<char, message> data_{};
     std::size_t expected_ = 0;
 };
@@ -115,9 +114,10 @@ double requests_on_epoll(unsigned short port, double seconds)
 {
     const int poll = epoll_create1(EPOLL_CLOEXEC);
     check(poll >= 0, "epoll_create1");
+    asio::io_context not_run;
     std::vector<std::unique_ptr<epoll_client>> clients;
     for (std::size_t k = 0; k < connections; ++k) {
-        clients.push_back(std::make_unique<epoll_client>(port));
+        clients.push_back(std::make_unique<epoll_client>(not_run, port));
         epoll_event e{};
         e.events = EPOLLIN;
         e.data.ptr = clients.back().get();

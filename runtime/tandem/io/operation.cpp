@@ -75,7 +75,7 @@ bool operation::run_pending()
 
 void operation::leave(caller from)
 {
-    if (TANDEM_UNLIKELY(!completed_) && run_pending())
+    if (run_pending())
         return;
     end_wait();
     if (from == caller::handler)
