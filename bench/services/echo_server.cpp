@@ -1,7 +1,7 @@
 #include "cases.hpp"
 
 #include <tandem/io/serve.hpp>
-#include <tandem/io/use_task.hpp>
+#include <tandem/io/stream.hpp>
 #include <tandem/pool/co_spawn.hpp>
 
 #include <asio/awaitable.hpp>
@@ -35,8 +35,8 @@ tandem::task<> tandem_echo(tcp::socket s)
     s.set_option(tcp::no_delay(true));
     std::array<char, 1024> data;
     for (;;) {
-        const std::size_t n = co_await s.async_read_some(asio::buffer(data), tandem::use_task);
-        co_await asio::async_write(s, asio::buffer(data, n), tandem::use_task);
+        const std::size_t n = co_await tandem::read_some(s, asio::buffer(data));
+        co_await tandem::write(s, asio::buffer(data, n));
     }
 }
 

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::chrono::microseconds longest_term{4000};
 constexpr std::chrono::microseconds longest_trial{1'000'000};
-constexpr int most_patience = 64;
+constexpr std::chrono::microseconds most_patience{128'000};
 // A probe that took longer has waited behind others.
 constexpr std::chrono::microseconds late{100};
 // Fewer handlers make no rate.
@@ -37,7 +37,7 @@ bool followers::follow(asio::thread_pool& pool) noexcept
     serving_.fetch_sub(1, std::memory_order_relaxed);
     following_.fetch_add(1, std::memory_order_relaxed);
     since_ = now();
-    late_terms_ = 0;
+    late_for_ = {};
     while (self.called == call::none)
         if (waiting_.front() != &self)
             self.changed.wait(lock);
@@ -68,7 +68,7 @@ bool followers::trial_goes_on() noexcept
             return false;
         }
         trial_ = std::min(trial_ * 4, longest_trial);
-        patience_ = 1;
+        patience_ = std::max(patience_ / 4, shortest_term); // not all of it: over so short a time it may have been luck
     }
     next_follow_.store(m.at + trial_, std::memory_order_relaxed);
     return true;
@@ -99,7 +99,11 @@ bool followers::look_after_leaders(asio::thread_pool& pool, follower& self, std:
     if (self.changed.wait_for(lock, term_, [&] { return self.called != call::none; }))
         return true;
     const mark after = now();
-    term_ = probe_took_ > shortest_term ? shortest_term : std::min(term_ * 2, longest_term);
+    const auto term = term_;
+    if (probe_took_ <= shortest_term)
+        term_ = std::min(term_ * 2, longest_term);
+    else // and longer where there is a queue that one more does not make shorter
+        term_ = std::clamp(std::chrono::microseconds(patience_ / 32), shortest_term, longest_term);
     if (after.handlers == before.handlers) {
         // Nothing to do just now; or they are stuck, and may be so again.
         trial_ = probe_took_ == clock::duration::max() ? std::min(trial_ * 4, longest_trial) : shortest_trial;
@@ -109,10 +113,11 @@ bool followers::look_after_leaders(asio::thread_pool& pool, follower& self, std:
         trial_ = std::max(trial_ / 4, shortest_trial); // the leader that was stuck had only lost its processor
     if (probe_took_ < late) {
         since_ = after;
-        late_terms_ = 0;
+        late_for_ = {};
         return true;
     }
-    if (++late_terms_ < patience_ || after.handlers - since_.handlers < fewest_counted)
+    late_for_ += term;
+    if (late_for_ < patience_ || after.handlers - since_.handlers < fewest_counted)
         return true;
     rate_ = static_cast<double>(after.handlers - since_.handlers) / std::chrono::duration<double>(after.at - since_.at).count();
     on_trial_ = true;
@@ -122,10 +127,10 @@ bool followers::look_after_leaders(asio::thread_pool& pool, follower& self, std:
 /// One that followed is about to serve.
 void followers::leaves() noexcept
 {
-    serving_.fetch_add(1, std::memory_order_relaxed);
+    serving_.fetch_add(1, std::memory_order_seq_cst); // see watch()
     following_.fetch_sub(1, std::memory_order_relaxed);
     since_ = now();
-    late_terms_ = 0;
+    late_for_ = {};
     next_follow_.store(since_.at + trial_, std::memory_order_relaxed);
 }
 

@@ -76,9 +76,10 @@ bool worker::slice_over() noexcept
     return now >= deadline_;
 }
 
-void scheduler::pump(worker& w, bool is_searching) noexcept
+void scheduler::pump(worker& w, begun how) noexcept
 {
     // Entered with a place taken in state_: one running, and one searching unless there is work that nobody needs to be told of.
+    bool is_searching = how != begun::in_handler_untold;
     w.begin_slice();
     for (;;) {
         job* j = find(w);
@@ -88,7 +89,8 @@ void scheduler::pump(worker& w, bool is_searching) noexcept
                 is_searching = true;
             }
             detail::spinning wait;
-            for (int spin = 0; spin < spins_before_retiring && !j; ++spin) {
+            // After work that came out of Asio, more of it is likely to be there.
+            for (int spin = how == begun::posted ? 0 : spins_before_retiring; spin < spins_before_retiring && !j; ++spin) {
                 const std::int64_t away = wait.turn(8);
                 if (away > long_yield_ns ||
                     (away > detail::spinning::to_somebody_ns && searching(state_.load(std::memory_order_relaxed)) > 1))
@@ -124,8 +126,9 @@ void scheduler::pump(worker& w, bool is_searching) noexcept
             // Back to the end of Asio's queue, keeping the place; the reactor and whatever is ready come first.
             w.end_pump();
             state_.fetch_add(one_searching, std::memory_order_seq_cst);
-            impl_->others.serve_more(); // as long as there is more for this thread to do than I/O
-            post_pump();
+            if (how != begun::in_handler_untold)
+                impl_->others.serve_more(); // as long as there is more for this thread to do than I/O
+            post_pump(how == begun::posted ? begun::posted : begun::in_handler);
             return;
         }
     }

@@ -68,6 +68,9 @@ private:
     bool slice_over() noexcept;
     /// Lets it steal what is not laid out for thieves as well, from the next look on.
     void steal_with_barrier() noexcept { tries_ = tries_before_barrier; }
+    std::uint64_t queue_rest(job& first) noexcept;
+    [[nodiscard]] job* take_looks() noexcept;
+    void count_handlers(std::uint64_t n) noexcept { handlers_.store(handlers() + n, std::memory_order_relaxed); }
     void end_pump() noexcept
     {
         pumping_ = false;
@@ -88,6 +91,10 @@ private:
     std::int64_t deadline_ = 0;             // when the loop gives its thread back to Asio
     bool pumping_ = false;                  // it has its place in state_
     detail::step_record* record_ = nullptr; // set before the thread starts
+    std::uint64_t handlers_at_look_ = 0;
+    std::int32_t luck_ = 0;                 // with looks; while it is negative, so many are not made
+    // Jobs that wait for the handlers which are ready, newest first. While there are any, a handler of Asio's is on its way that takes them.
+    std::atomic<job*> looks_{nullptr};
     // Written by this thread only, so plain stores do; read by whoever sums up.
     std::atomic<std::uint64_t> submitted_{0};
     std::atomic<std::uint64_t> finished_{0};
@@ -134,6 +141,11 @@ public:
     void resume_from_handler(job* first, bool others_come) noexcept;
     /// Wakes a thread if one is idle while there is work.
     void share_work() noexcept;
+    /// Has `j`, which looks whether something has come, executed behind the handlers that are ready in Asio; on a worker of this scheduler. Then
+    /// this is the caller's last touch. False: `j` is not queued, since elsewhere there is no such place, or since it does not pay here.
+    [[nodiscard]] bool look_behind_handlers(job& j) noexcept;
+    /// By a job that was executed so: whether it had come.
+    void looked(bool found) noexcept;
 
     /// For a worker whose `count_step` was true, after a push to its forks: whether to call its `notify_of_forks`.
     [[nodiscard]] TANDEM_ALWAYS_INLINE bool needs_notify() const noexcept
@@ -191,11 +203,14 @@ private:
     void inject(job& j) noexcept;
     bool push_here(job& j) noexcept;
     [[nodiscard]] bool work_left(std::uint64_t before) const noexcept;
-    void count_handlers(worker& w, std::uint64_t n) noexcept;
+    void execute_first(worker& w, job& first, bool others_come) noexcept;
+    void follow_if_too_many_serve(worker& w) noexcept;
+    void execute_looks(worker& of) noexcept;
     [[nodiscard]] bool try_take_place(std::uint64_t place = one_running + one_searching) noexcept;
     [[nodiscard]] bool leave_surplus() noexcept;
-    void post_pump() noexcept;
-    void pump(worker& w, bool is_searching = true) noexcept;
+    enum class begun : unsigned char { posted, in_handler, in_handler_untold };
+    void post_pump(begun how = begun::posted) noexcept;
+    void pump(worker& w, begun how = begun::posted) noexcept;
     job* find(worker& w) noexcept;
     job* take_injected(worker& w) noexcept;
     job* steal(worker& w) noexcept;

@@ -100,14 +100,14 @@ void scheduler::wake_one() noexcept
         }
 }
 
-void scheduler::post_pump() noexcept
+void scheduler::post_pump(begun how) noexcept
 {
-    asio::post(impl_->pool, [this] {
+    asio::post(impl_->pool, [this, how] {
         worker* const w = this_worker();
         if (w && &w->owner() == this)
-            pump(*w);
+            pump(*w, how);
         else
-            post_pump(); // a thread that the user attached to the Asio pool: it serves I/O, but is no worker
+            post_pump(how); // a thread that the user attached to the Asio pool: it serves I/O, but is no worker
     });
 }
 

@@ -158,9 +158,16 @@ void scheduler::stop_threads(bool abandon) noexcept
     i.pool.wait(); // takes back the work that the pool itself counts as; with no threads of its own it does not block
     for (std::thread& t : i.threads)
         t.join();
-    // Jobs that no pump came to, since Asio was stopped: a helper of a map that ended without it has a share of the loop to give back.
+    // Jobs that no pump came to, since Asio was stopped: a helper of a map that ended without it has a share of the loop to give back; one
+    // that looks for what has come continues its task. They leave no new looks: this is no worker.
     if (worker* const w = i.workers[0].load(std::memory_order_acquire)) {
         w->steal_with_barrier();
+        const std::size_t n = i.worker_count.load(std::memory_order_acquire);
+        for (std::size_t k = 0; k < n; ++k)
+            if (job* const first = i.workers[k].load(std::memory_order_acquire)->take_looks()) {
+                static_cast<void>(w->queue_rest(*first));
+                first->execute();
+            }
         while (job* const j = find(*w))
             j->execute();
     }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <tandem/sched/detail/asymmetric.hpp>
+
 #include <asio/thread_pool.hpp>
 
 #include <atomic>
@@ -39,6 +41,14 @@ public:
     /// Stays out of Asio for a while; in a handler of `pool` with no other code of the program below it on the stack. True when it was ended
     /// by `hand_pump`.
     [[nodiscard]] bool follow(asio::thread_pool& pool) noexcept;
+    /// Asked by the only leader, after it has queued work: true when one who follows will see, within a term, that no handler ends, and then
+    /// goes back to serve; after which it makes a full barrier and looks for work.
+    [[nodiscard]] bool watch() const noexcept
+    {
+        // A Dekker handshake with `leaves`: either we see that it serves, or it sees what we have queued.
+        full_barrier();
+        return serving_.load(dekker_load) == 1 && following_.load(std::memory_order_relaxed) > 0;
+    }
     /// Has one of those that follow return from `follow` with true; false when there is none.
     [[nodiscard]] bool hand_pump() noexcept { return call_one(call::pump); }
     /// Has one of them serve: a thread that served is about to be busy with something else.
@@ -78,8 +88,8 @@ private:
     std::uint64_t probe_ = 0;
     clock::duration probe_took_{};
     std::chrono::microseconds term_ = shortest_term;
-    int late_terms_ = 0;
-    int patience_ = 1; // so many of them in a row lead to a trial
+    std::chrono::microseconds late_for_{};              // terms in a row at whose end it was late
+    std::chrono::microseconds patience_{shortest_term}; // so long a time of those leads to a trial
     mark since_;       // the beginning of those, or when a follower last went back to serve
     double rate_ = 0;  // handlers per second before the trial
     bool on_trial_ = false;
