@@ -6,13 +6,13 @@
 
 #include <tandem/io/serve.hpp>
 #include <tandem/io/signals.hpp>
+#include <tandem/io/stream.hpp>
 #include <tandem/io/use_task.hpp>
 #include <tandem/tandem.hpp>
 
 #include <asio/ip/tcp.hpp>
 #include <asio/read_until.hpp>
 #include <asio/thread_pool.hpp>
-#include <asio/write.hpp>
 
 #include <chrono>
 #include <csignal>
@@ -83,7 +83,7 @@ struct chat {
     task<> write_all(tcp::socket& socket, client& me) const
     {
         while (const auto m = co_await me.outbox.receive()) {
-            auto write = asio::async_write(socket, asio::buffer(**m), use_task);
+            auto write = tandem::write(socket, asio::buffer(**m));
             co_await tandem::with_timeout(std::move(write), idle); // for one who does not read, but stays
         }
         asio::error_code gone;

@@ -3,13 +3,13 @@
 
 #include "command_line.hpp"
 
+#include <tandem/io/stream.hpp>
 #include <tandem/io/use_task.hpp>
 #include <tandem/tandem.hpp>
 
 #include <asio/ip/tcp.hpp>
 #include <asio/read.hpp>
 #include <asio/thread_pool.hpp>
-#include <asio/write.hpp>
 
 #include <iostream>
 #include <ranges>
@@ -29,7 +29,7 @@ tandem::task<tcp::socket> connect(tandem::thread_pool& pool, unsigned short port
 
 tandem::task<> echo(tcp::socket& socket, const std::string& line)
 {
-    co_await asio::async_write(socket, asio::buffer(line), use_task);
+    co_await tandem::write(socket, asio::buffer(line));
     std::string answer(line.size(), '\0');
     co_await asio::async_read(socket, asio::buffer(answer), use_task);
     if (answer != line)

@@ -5,27 +5,25 @@
 
 #include <tandem/io/serve.hpp>
 #include <tandem/io/signals.hpp>
-#include <tandem/io/use_task.hpp>
+#include <tandem/io/stream.hpp>
 #include <tandem/tandem.hpp>
 
 #include <asio/ip/tcp.hpp>
 #include <asio/thread_pool.hpp>
-#include <asio/write.hpp>
 
 #include <array>
 #include <atomic>
 #include <csignal>
 
 using asio::ip::tcp;
-using tandem::use_task;
 
 tandem::task<> echo(tcp::socket socket, std::atomic<long>& bytes)
 {
     std::array<char, 4096> data;
     for (;;) {
         // Throws when the client has gone, which ends the connection, and when we are asked to stop.
-        const std::size_t n = co_await socket.async_read_some(asio::buffer(data), use_task);
-        co_await asio::async_write(socket, asio::buffer(data, n), use_task);
+        const std::size_t n = co_await tandem::read_some(socket, asio::buffer(data));
+        co_await tandem::write(socket, asio::buffer(data, n));
         bytes += static_cast<long>(n);
     }
 }

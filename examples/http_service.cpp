@@ -8,13 +8,12 @@
 
 #include <tandem/io/serve.hpp>
 #include <tandem/io/signals.hpp>
-#include <tandem/io/use_task.hpp>
+#include <tandem/io/stream.hpp>
 #include <tandem/process/process_pool.hpp>
 #include <tandem/tandem.hpp>
 
 #include <asio/ip/tcp.hpp>
 #include <asio/thread_pool.hpp>
-#include <asio/write.hpp>
 
 #include <array>
 #include <atomic>
@@ -28,7 +27,6 @@
 
 using asio::ip::tcp;
 using tandem::task;
-using tandem::use_task;
 using namespace std::chrono_literals;
 
 struct service {
@@ -192,10 +190,10 @@ task<> service::operator()(tcp::socket socket)
                         out += "HTTP/1.1 100 Continue\r\n\r\n";
                     // What was answered goes out before we wait for more: pipelined requests are answered together.
                     if (!out.empty()) {
-                        co_await tandem::with_timeout(asio::async_write(socket, asio::buffer(out), use_task), read_timeout);
+                        co_await tandem::with_timeout(tandem::write(socket, asio::buffer(out)), read_timeout);
                         out.clear();
                     }
-                    auto read = socket.async_read_some(asio::buffer(buffer), use_task);
+                    auto read = tandem::read_some(socket, asio::buffer(buffer));
                     std::size_t n = 0;
                     if (parser.begun())
                         n = co_await tandem::with_timeout(std::move(read), deadline);
@@ -241,7 +239,7 @@ task<> service::operator()(tcp::socket socket)
         }
         http::append(out, response, keep_alive, with_body);
     }
-    co_await tandem::with_timeout(asio::async_write(socket, asio::buffer(out), use_task), read_timeout);
+    co_await tandem::with_timeout(tandem::write(socket, asio::buffer(out)), read_timeout);
     // What the client still sends is read and dropped for a moment: to close with it unread would reset the connection, and the answer
     // might be lost on the way.
     asio::error_code gone;
@@ -250,7 +248,7 @@ task<> service::operator()(tcp::socket socket)
         co_return;
     const auto until = std::chrono::steady_clock::now() + 200ms;
     for (std::size_t dropped = 0; dropped < 4 * limits.body;)
-        dropped += co_await tandem::with_timeout(socket.async_read_some(asio::buffer(buffer), use_task), until);
+        dropped += co_await tandem::with_timeout(tandem::read_some(socket, asio::buffer(buffer)), until);
 }
 
 int main(int argc, char** argv)

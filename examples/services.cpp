@@ -3,13 +3,12 @@
 #include <tandem/io/blocking.hpp>
 #include <tandem/io/serve.hpp>
 #include <tandem/io/signals.hpp>
-#include <tandem/io/use_task.hpp>
+#include <tandem/io/stream.hpp>
 #include <tandem/sync/manual_context.hpp>
 #include <tandem/tandem.hpp>
 
 #include <asio/ip/tcp.hpp>
 #include <asio/thread_pool.hpp>
-#include <asio/write.hpp>
 #include <fmt/ranges.h>
 
 #include <chrono>
@@ -141,7 +140,7 @@ task<std::string> handle_request()
 // [/services_locals]
 
 // [services_serve]
-task<> greet(asio::ip::tcp::socket socket) { co_await asio::async_write(socket, asio::buffer("hello\n", 6), tandem::use_task); }
+task<> greet(asio::ip::tcp::socket socket) { co_await tandem::write(socket, asio::buffer("hello\n", 6)); }
 
 void greet_until_interrupted(tandem::thread_pool& pool, asio::ip::tcp::acceptor& acceptor)
 {

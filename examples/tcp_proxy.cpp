@@ -5,13 +5,13 @@
 
 #include <tandem/io/serve.hpp>
 #include <tandem/io/signals.hpp>
+#include <tandem/io/stream.hpp>
 #include <tandem/io/use_task.hpp>
 #include <tandem/tandem.hpp>
 
 #include <asio/connect.hpp>
 #include <asio/ip/tcp.hpp>
 #include <asio/thread_pool.hpp>
-#include <asio/write.hpp>
 
 #include <array>
 #include <atomic>
@@ -28,8 +28,8 @@ task<> copy(tcp::socket& from, tcp::socket& to, std::atomic<long>& bytes)
     std::array<char, 16 * 1024> data;
     try {
         for (;;) {
-            const std::size_t n = co_await from.async_read_some(asio::buffer(data), use_task);
-            co_await asio::async_write(to, asio::buffer(data, n), use_task);
+            const std::size_t n = co_await tandem::read_some(from, asio::buffer(data));
+            co_await tandem::write(to, asio::buffer(data, n));
             bytes += static_cast<long>(n);
         }
     }

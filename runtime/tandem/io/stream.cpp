@@ -79,7 +79,10 @@ transfer_result send_now(int socket, const few_buffers<asio::const_buffer>& from
 
 #else
 
-transfer_result receive_now(int, const few_buffers<asio::mutable_buffer>&) noexcept { return {.is = transfer_result::kind::would_wait}; }
+transfer_result receive_now(int, const few_buffers<asio::mutable_buffer>&) noexcept
+{
+    return {.is = transfer_result::kind::would_wait};
+}
 transfer_result send_now(int, const few_buffers<asio::const_buffer>&) noexcept { return {.is = transfer_result::kind::would_wait}; }
 
 #endif

@@ -12,9 +12,11 @@ namespace tandem::detail {
 
 namespace {
 
-constexpr std::chrono::microseconds longest_term{4000};
+constexpr std::chrono::microseconds longest_term{8000}; // each costs some 40 microseconds of a processor
 constexpr std::chrono::microseconds longest_trial{1'000'000};
-constexpr std::chrono::microseconds most_patience{128'000};
+constexpr std::chrono::microseconds most_patience{512'000};
+// So many terms at half the rate mean that the handlers are no longer those with which the last trial failed.
+constexpr int slow_terms_for_trial = 4;
 // A probe that took longer has waited behind others.
 constexpr std::chrono::microseconds late{100};
 // Fewer handlers make no rate.
@@ -51,18 +53,22 @@ bool followers::follow(asio::thread_pool& pool) noexcept
     return self.called == call::pump;
 }
 
+/// Handlers per second.
+double followers::rate(const mark& from, const mark& to) noexcept
+{
+    return static_cast<double>(to.handlers - from.handlers) / std::chrono::duration<double>(to.at - from.at).count();
+}
+
 /// Whether there is a trial, and it has to go on: it was too short to tell, or it pays.
 bool followers::trial_goes_on() noexcept
 {
     if (!on_trial_)
         return false;
     const mark m = now();
-    const std::uint64_t handlers = m.handlers - since_.handlers;
-    if (handlers >= fewest_counted) {
+    if (m.handlers - since_.handlers >= fewest_counted) {
         on_trial_ = false;
-        const double seconds = std::chrono::duration<double>(m.at - since_.at).count();
         const auto others = static_cast<double>(serving_.load(std::memory_order_relaxed) - 1);
-        if (static_cast<double>(handlers) < rate_ * (1 + 0.5 / others) * seconds) {
+        if (rate(since_, m) < rate_ * (1 + 0.5 / others)) {
             trial_ = shortest_trial;
             patience_ = std::min(patience_ * 2, most_patience);
             return false;
@@ -117,9 +123,14 @@ bool followers::look_after_leaders(asio::thread_pool& pool, follower& self, std:
         return true;
     }
     late_for_ += term;
-    if (late_for_ < patience_ || after.handlers - since_.handlers < fewest_counted)
+    if (rate(before, after) >= rate_ / 2)
+        slow_terms_ = 0;
+    else if (++slow_terms_ == 1)
+        since_ = before;
+    if ((late_for_ < patience_ && slow_terms_ < slow_terms_for_trial) || after.handlers - since_.handlers < fewest_counted)
         return true;
-    rate_ = static_cast<double>(after.handlers - since_.handlers) / std::chrono::duration<double>(after.at - since_.at).count();
+    rate_ = rate(since_, after);
+    slow_terms_ = 0;
     on_trial_ = true;
     return false;
 }

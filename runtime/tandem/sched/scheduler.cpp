@@ -89,8 +89,9 @@ void scheduler::pump(worker& w, begun how) noexcept
                 is_searching = true;
             }
             detail::spinning wait;
-            // After work that came out of Asio, more of it is likely to be there.
-            for (int spin = how == begun::posted ? 0 : spins_before_retiring; spin < spins_before_retiring && !j; ++spin) {
+            // After work that came out of Asio more of it is likely to be there, and looks are.
+            const bool waits_here = how == begun::posted && !w.looks_.load(std::memory_order_relaxed);
+            for (int spin = waits_here ? 0 : spins_before_retiring; spin < spins_before_retiring && !j; ++spin) {
                 const std::int64_t away = wait.turn(8);
                 if (away > long_yield_ns ||
                     (away > detail::spinning::to_somebody_ns && searching(state_.load(std::memory_order_relaxed)) > 1))

@@ -92,7 +92,7 @@ private:
     bool pumping_ = false;                  // it has its place in state_
     detail::step_record* record_ = nullptr; // set before the thread starts
     std::uint64_t handlers_at_look_ = 0;
-    std::int32_t luck_ = 0;                 // with looks; while it is negative, so many are not made
+    std::int32_t luck_ = 0; // with looks; while it is negative, so many are not made
     // Jobs that wait for the handlers which are ready, newest first. While there are any, a handler of Asio's is on its way that takes them.
     std::atomic<job*> looks_{nullptr};
     // Written by this thread only, so plain stores do; read by whoever sums up.

@@ -2,8 +2,7 @@
 #pragma once
 
 #include <tandem/base/config.hpp>
-#include <tandem/io/detail/operation.hpp>
-#include <tandem/io/use_task.hpp>
+#include <tandem/io/detail/operation_handler.hpp>
 #include <tandem/task/context.hpp>
 #include <tandem/task/job.hpp>
 

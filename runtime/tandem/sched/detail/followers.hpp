@@ -20,7 +20,7 @@ struct scheduler_state;
 /// handlers are short the threads then only take the work, and the processor, out of each other's hands.
 ///
 /// The pattern is Leader/Followers (Schmidt, O'Ryan, Kircher, Pyarali and Buschmann, 2000), with leaders that may fail. Of those that follow
-/// one looks after the leaders: it puts a probe into Asio's queue and waits for a term, of half a millisecond, up to 4 when all goes well.
+/// one looks after the leaders: it puts a probe into Asio's queue and waits for a term, of half a millisecond, up to 8 when all goes well.
 /// It goes back to serve when meanwhile no handler has ended, since one is long, or waits for another; and when there is no I/O any more, so
 /// that a pool without work has all its threads in Asio and none that looks at a clock. When the probe was late, there is a queue: then it
 /// serves for a while on trial, and goes on with that where it made the pool as much faster as half a thread should.
@@ -70,6 +70,7 @@ private:
     };
 
     [[nodiscard]] mark now() const noexcept;
+    [[nodiscard]] static double rate(const mark& from, const mark& to) noexcept;
     [[nodiscard]] bool trial_goes_on() noexcept;
     void send_probe(asio::thread_pool& pool, std::unique_lock<std::mutex>& lock);
     bool look_after_leaders(asio::thread_pool& pool, follower& self, std::unique_lock<std::mutex>& lock);
@@ -90,8 +91,9 @@ private:
     std::chrono::microseconds term_ = shortest_term;
     std::chrono::microseconds late_for_{};              // terms in a row at whose end it was late
     std::chrono::microseconds patience_{shortest_term}; // so long a time of those leads to a trial
-    mark since_;       // the beginning of those, or when a follower last went back to serve
-    double rate_ = 0;  // handlers per second before the trial
+    mark since_;                                        // the beginning of those, or when a follower last went back to serve
+    double rate_ = 0;                                   // handlers per second before the trial
+    int slow_terms_ = 0;                                // in a row, at a much lower rate than that
     bool on_trial_ = false;
     std::chrono::microseconds trial_ = shortest_trial; // at least so long a thread serves before one follows again
 
