@@ -15,6 +15,7 @@
 
 #include <csignal>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -78,14 +79,20 @@ public:
         close(in_);
         if (signal_number)
             kill(pid_, signal_number);
-        waitpid(pid_, nullptr, 0);
+        rusage used{};
+        wait4(pid_, nullptr, 0, &used);
         pid_ = -1;
+        for (const timeval& t : {used.ru_utime, used.ru_stime})
+            cpu_seconds_ += static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
     }
+    /// That it has used, once it has ended.
+    [[nodiscard]] double cpu_seconds() const { return cpu_seconds_; }
 
 private:
     pid_t pid_ = -1;
     int in_ = -1;
     std::FILE* out_ = nullptr;
+    double cpu_seconds_ = 0;
 };
 
 double median(std::vector<double> v)
@@ -122,14 +129,17 @@ void compare_sleepers()
     }
 }
 
-/// Requests per second of each, by turns.
-using rates = std::map<std::string, std::vector<double>>;
+/// Of each, by turns.
+using by_turns = std::map<std::string, std::vector<double>>;
 
-void print_rates(const rates& all)
+/// `cpu`: the server's for a request, in nanoseconds, or nothing.
+void print_rates(const by_turns& all, const by_turns& cpu = {})
 {
     const double ours = median(all.at("tandem"));
     for (const auto& [who, v] : all) {
         fmt::print("  {:<28} {:>12.0f}", who, median(v));
+        if (const auto c = cpu.find(who); c != cpu.end())
+            fmt::print(" {:>8.0f}", median(c->second));
         if (who != "tandem") {
             std::vector<double> ratios;
             for (std::size_t k = 0; k < v.size(); ++k)
@@ -143,15 +153,20 @@ void print_rates(const rates& all)
 
 void compare_echo(const char* client_on, double seconds)
 {
-    fmt::print("\nTCP echo, 64 x 64 bytes, client on {:<6} requests/s\n", client_on);
-    rates all;
-    for (int k = 0; k < rounds; ++k)
+    fmt::print("\nTCP echo, 64 x 64 bytes, client on {:<6} requests/s   CPU ns\n", client_on);
+    by_turns all;
+    by_turns cpu;
+    for (int k = 0; k < 2 * rounds; ++k) // it varies the most
         for (const char* who : {"tandem", "asio_awaitable", "asio_callbacks"}) {
             child server(self, {"echo_server", who});
             child client(self, {"echo_client", client_on, server.line(), fmt::format("{}", seconds)});
-            all[who].push_back(std::stod(client.line()));
+            const double rate = std::stod(client.line());
+            client.end();
+            server.end();
+            all[who].push_back(rate);
+            cpu[who].push_back(server.cpu_seconds() / (rate * seconds) * 1e9);
         }
-    print_rates(all);
+    print_rates(all, cpu);
 }
 
 double wrk(const std::string& port, double seconds)
@@ -171,7 +186,7 @@ void compare_http(double seconds)
         return;
     }
     fmt::print("\nHTTP plaintext, wrk, 64 connections   requests/s\n");
-    rates all;
+    by_turns all;
     for (int k = 0; k < rounds; ++k) {
         {
             child server(example.string(), {"--port", "0"});

@@ -32,7 +32,8 @@ int main(int argc, char** argv)
         else if (arguments.empty() || (arguments.size() == 2 && arguments[0] == "--seconds"))
             services::compare(arguments.empty() ? 1.5 : std::stod(arguments[1]));
         else {
-            fmt::print(stderr, "usage: tandem-services [--seconds S]   S: how long each server is measured, five times over\n");
+            fmt::print(
+                stderr, "usage: tandem-services [--seconds S]   S: how long each server is measured, five or ten times over\n");
             return 2;
         }
     }
