@@ -70,20 +70,41 @@ task<int> ask(tcp::socket s, int rounds)
     co_return answered;
 }
 
-/// Questions and answers over many connections, all on `pool`; returns when all have been answered.
-void converse(thread_pool& pool, int connections, int rounds)
-{
+/// Questions and answers over many connections, all on `pool`.
+struct conversation {
+    conversation(thread_pool& pool, int connections, int rounds = 1'000'000)
+    {
+        for (int k = 0; k < connections; ++k) {
+            auto [client, server] = connected_pair(pool.context().get_executor());
+            servers.push_back(co_spawn(pool, echo(std::move(server))));
+            clients.push_back(co_spawn(pool, ask(std::move(client), rounds)));
+        }
+    }
+    void cancel_servers() // the clients find the end of the stream, or a reset
+    {
+        for (auto& s : servers)
+            s.cancel();
+    }
+    void check_cut_off()
+    {
+        for (auto& s : servers)
+            CHECK_THROWS_AS(s.get(), std::system_error);
+        for (auto& c : clients)
+            CHECK_THROWS_AS(c.get(), std::system_error);
+    }
+
     std::vector<async_result<void>> servers;
     std::vector<async_result<int>> clients;
-    for (int k = 0; k < connections; ++k) {
-        auto [client, server] = connected_pair(pool.context().get_executor());
-        servers.push_back(co_spawn(pool, echo(std::move(server))));
-        clients.push_back(co_spawn(pool, ask(std::move(client), rounds)));
-    }
-    for (auto& c : clients)
-        CHECK(c.get() == rounds);
-    for (auto& s : servers)
-        CHECK_THROWS_AS(s.get(), asio::system_error); // the end of the stream
+};
+
+/// Returns when all have been answered.
+void converse(thread_pool& pool, int connections, int rounds)
+{
+    conversation c(pool, connections, rounds);
+    for (auto& client : c.clients)
+        CHECK(client.get() == rounds);
+    for (auto& server : c.servers)
+        CHECK_THROWS_AS(server.get(), asio::system_error); // the end of the stream
 }
 
 std::error_code error_of(thread_pool& pool, task<std::size_t> t)
@@ -269,20 +290,10 @@ TEST_CASE("connections stopped at any moment")
         thread_pool pool{threads};
         jitter j(static_cast<unsigned>(threads));
         for (int round = 0; round < scaled(60, 20, 10); ++round) {
-            std::vector<async_result<void>> servers;
-            std::vector<async_result<int>> clients;
-            for (int k = 0; k < 16; ++k) {
-                auto [client, server] = connected_pair(pool.context().get_executor());
-                servers.push_back(co_spawn(pool, echo(std::move(server))));
-                clients.push_back(co_spawn(pool, ask(std::move(client), 1'000'000)));
-            }
+            conversation talk(pool, 16);
             j.spin(2'000'000);
-            for (auto& s : servers) // the clients find the end of the stream, or a reset
-                s.cancel();
-            for (auto& s : servers)
-                CHECK_THROWS_AS(s.get(), std::system_error);
-            for (auto& c : clients)
-                CHECK_THROWS_AS(c.get(), std::system_error);
+            talk.cancel_servers();
+            talk.check_cut_off();
         }
     }
 }
@@ -291,19 +302,10 @@ TEST_CASE("a pool is terminated while its connections take turns")
 {
     for (int round = 0; round < scaled(100, 30, 15); ++round) {
         thread_pool pool{static_cast<std::size_t>(1 + round % 3)};
-        std::vector<async_result<void>> servers;
-        std::vector<async_result<int>> clients;
-        for (int k = 0; k < 8; ++k) {
-            auto [client, server] = connected_pair(pool.context().get_executor());
-            servers.push_back(co_spawn(pool, echo(std::move(server))));
-            clients.push_back(co_spawn(pool, ask(std::move(client), 1'000'000)));
-        }
+        conversation talk(pool, 8);
         std::this_thread::sleep_for(std::chrono::microseconds(37 * round));
         pool.terminate();
-        for (auto& s : servers)
-            CHECK_THROWS_AS(s.get(), std::system_error);
-        for (auto& c : clients)
-            CHECK_THROWS_AS(c.get(), std::system_error);
+        talk.check_cut_off();
     }
 }
 
@@ -336,13 +338,7 @@ TEST_CASE("a task that blocks its thread in its turn does not keep the others fr
 {
     // Two threads, of which one stays out of Asio as long as there is much I/O; that one has to see it.
     thread_pool pool{2};
-    std::vector<async_result<void>> servers;
-    std::vector<async_result<int>> clients;
-    for (int k = 0; k < 8; ++k) {
-        auto [client, server] = connected_pair(pool.context().get_executor());
-        servers.push_back(co_spawn(pool, echo(std::move(server))));
-        clients.push_back(co_spawn(pool, ask(std::move(client), 1'000'000)));
-    }
+    conversation traffic(pool, 8);
     std::atomic<int> released{0};
     auto [a, b] = connected_pair(pool.get_executor());
     auto [c, d] = connected_pair(pool.get_executor());
@@ -368,10 +364,6 @@ TEST_CASE("a task that blocks its thread in its turn does not keep the others fr
     }
     left.get();
     right.get();
-    for (auto& s : servers)
-        s.cancel();
-    for (auto& s : servers)
-        CHECK_THROWS_AS(s.get(), std::system_error);
-    for (auto& q : clients)
-        CHECK_THROWS_AS(q.get(), std::system_error);
+    traffic.cancel_servers();
+    traffic.check_cut_off();
 }

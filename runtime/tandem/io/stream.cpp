@@ -141,9 +141,7 @@ std::size_t socket_turn::take_later()
         throw asio::system_error(asio::error::eof);
     if (now_.is == transfer_result::kind::failed)
         throw asio::system_error(asio::error_code(now_.error_number, asio::error::get_system_category()));
-    if (operation_->was_abandoned())
-        throw operation_cancelled("an Asio operation was cancelled because its execution context ended");
-    return now_.bytes + take_result(std::move(*operation_->result), operation_->stop_requested());
+    return now_.bytes + operation_->take();
 }
 
 } // namespace tandem::detail

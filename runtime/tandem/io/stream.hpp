@@ -20,11 +20,9 @@ namespace tandem {
 namespace detail {
 
 template <class Socket, class Buffers>
-class read_awaiter : socket_turn {
+class read_awaiter : public socket_turn {
 public:
-    read_awaiter(Socket& s, const Buffers& b) noexcept : socket_(s), buffers_(b) {}
-
-    [[nodiscard]] static constexpr bool await_ready() noexcept { return false; }
+    read_awaiter(Socket& s, Buffers b) noexcept : socket_(s), buffers_(std::move(b)) {}
 
     template <class Promise>
     bool await_suspend(std::coroutine_handle<Promise> h)
@@ -32,8 +30,6 @@ public:
         is_for(h, environment_of(h));
         return !stop_requested() && (ask_for_turn(&in_turn) || read_later());
     }
-
-    std::size_t await_resume() { return take_bytes(); }
 
 private:
     static bool in_turn(socket_turn& t) noexcept
@@ -54,7 +50,7 @@ private:
     {
         const few_buffers<asio::mutable_buffer> into(buffers_);
         // For no bytes at all there is no system call: it would say that the stream has ended.
-        return into.bytes > 0 && looked(receive_now(socket_.native_handle(), into));
+        return into.count > 0 && looked(receive_now(socket_.native_handle(), into));
     }
     bool read_later()
     {
@@ -66,11 +62,9 @@ private:
 };
 
 template <class Socket, class Buffers>
-class write_awaiter : socket_turn {
+class write_awaiter : public socket_turn {
 public:
-    write_awaiter(Socket& s, const Buffers& b) noexcept : socket_(s), buffers_(b) {}
-
-    [[nodiscard]] static constexpr bool await_ready() noexcept { return false; }
+    write_awaiter(Socket& s, Buffers b) noexcept : socket_(s), buffers_(std::move(b)) {}
 
     template <class Promise>
     bool await_suspend(std::coroutine_handle<Promise> h)
@@ -78,8 +72,6 @@ public:
         is_for(h, environment_of(h));
         return !stop_requested() && !(may_go_on() && write_now()) && write_later();
     }
-
-    std::size_t await_resume() { return take_bytes(); }
 
 private:
     bool write_now() noexcept
@@ -122,7 +114,7 @@ template <template <class, class> class Awaiter, class Socket, class Buffers>
 class [[nodiscard("it does nothing until you co_await it")]] socket_operation {
 public:
     socket_operation(Socket& s, const Buffers& b) : socket_(&s), buffers_(b) {}
-    Awaiter<Socket, Buffers> operator co_await() && noexcept { return {*socket_, buffers_}; }
+    Awaiter<Socket, Buffers> operator co_await() && noexcept { return {*socket_, std::move(buffers_)}; }
 
 private:
     Socket* socket_;

@@ -75,15 +75,7 @@ public:
             return state.start(h, environment_of(h), [this] { owner.initiate(operation_handler<Args...>(state)); });
         }
 
-        auto await_resume()
-        {
-            if (state.was_abandoned())
-                throw operation_cancelled("an Asio operation was cancelled because its execution context ended");
-            if constexpr (operation_state<Args...>::may_fail)
-                if (state.failure)
-                    std::rethrow_exception(std::move(state.failure));
-            return take_result(std::move(*state.result), state.stop_requested());
-        }
+        auto await_resume() { return state.take(); }
 
         asio_operation& owner;
         operation_state<Args...> state;

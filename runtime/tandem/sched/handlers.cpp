@@ -9,6 +9,17 @@
 
 namespace tandem {
 
+/// The worker that may run tasks in a handler, here and now; or null.
+worker* scheduler::handlers_worker() const noexcept
+{
+    worker* const w = this_worker();
+    if (!w || &w->owner() != this)
+        return nullptr;
+    // Once a pool has had more threads than it was asked for, only pumps run tasks: they are counted, and a pool of one thread stays as
+    // good as a lock.
+    return impl_->has_substitutes.load(std::memory_order_relaxed) ? nullptr : w;
+}
+
 void scheduler::resume_from_handler(job& j) noexcept
 {
     j.next_ = nullptr;
@@ -17,10 +28,8 @@ void scheduler::resume_from_handler(job& j) noexcept
 
 void scheduler::resume_from_handler(job* first, bool others_come) noexcept
 {
-    worker* const w = this_worker();
-    if (!w || &w->owner() != this || impl_->has_substitutes.load(std::memory_order_relaxed)) {
-        // Once a pool has had more threads than it was asked for, only pumps run tasks: they are counted, and a pool of one thread
-        // stays as good as a lock.
+    worker* const w = handlers_worker();
+    if (!w) {
         while (first) {
             job& j = *first;
             first = j.next_;
@@ -71,9 +80,9 @@ void scheduler::follow_if_too_many_serve(worker& w) noexcept
 {
     constexpr std::uint64_t handlers_between = 8;
     const std::uint64_t n = w.handlers();
-    if (TANDEM_LIKELY(n - w.handlers_at_look_ < handlers_between))
+    if (TANDEM_LIKELY(n - w.handlers_when_asked_ < handlers_between))
         return;
-    w.handlers_at_look_ = n;
+    w.handlers_when_asked_ = n;
     if (impl_->others.too_many_serve() && !impl_->has_substitutes.load(std::memory_order_relaxed))
         // Not here: below us on the stack may be a handler of the program's, which wants to go on.
         asio::post(impl_->pool, [this] {
@@ -97,8 +106,8 @@ void scheduler::follow_if_too_many_serve(worker& w) noexcept
 
 bool scheduler::look_behind_handlers(job& j) noexcept
 {
-    worker* const w = this_worker();
-    if (!w || &w->owner() != this || impl_->has_substitutes.load(std::memory_order_relaxed))
+    worker* const w = handlers_worker();
+    if (!w)
         return false;
     if (w->luck_ < 0) {
         ++w->luck_;
@@ -145,10 +154,10 @@ job* worker::take_looks() noexcept
 void scheduler::execute_looks(worker& of) noexcept
 {
     job* const first = of.take_looks();
-    worker* const w = this_worker();
     if (!first)
         return;
-    if (!w || &w->owner() != this || impl_->has_substitutes.load(std::memory_order_relaxed)) {
+    worker* const w = handlers_worker();
+    if (!w) {
         resume_from_handler(first, false);
         return;
     }

@@ -91,8 +91,8 @@ private:
     std::int64_t deadline_ = 0;             // when the loop gives its thread back to Asio
     bool pumping_ = false;                  // it has its place in state_
     detail::step_record* record_ = nullptr; // set before the thread starts
-    std::uint64_t handlers_at_look_ = 0;
-    std::int32_t luck_ = 0; // with looks; while it is negative, so many are not made
+    std::uint64_t handlers_when_asked_ = 0; // whether it is one too many
+    std::int32_t luck_ = 0;                 // with looks; while it is negative, so many are not made
     // Jobs that wait for the handlers which are ready, newest first. While there are any, a handler of Asio's is on its way that takes them.
     std::atomic<job*> looks_{nullptr};
     // Written by this thread only, so plain stores do; read by whoever sums up.
@@ -202,6 +202,7 @@ private:
     }
     void inject(job& j) noexcept;
     bool push_here(job& j) noexcept;
+    [[nodiscard]] worker* handlers_worker() const noexcept;
     [[nodiscard]] bool work_left(std::uint64_t before) const noexcept;
     void execute_first(worker& w, job& first, bool others_come) noexcept;
     void follow_if_too_many_serve(worker& w) noexcept;

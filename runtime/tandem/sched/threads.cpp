@@ -164,9 +164,9 @@ void scheduler::stop_threads(bool abandon) noexcept
         w->steal_with_barrier();
         const std::size_t n = i.worker_count.load(std::memory_order_acquire);
         for (std::size_t k = 0; k < n; ++k)
-            if (job* const first = i.workers[k].load(std::memory_order_acquire)->take_looks()) {
-                static_cast<void>(w->queue_rest(*first));
-                first->execute();
+            for (job* next = i.workers[k].load(std::memory_order_acquire)->take_looks(); job* const j = next;) {
+                next = j->next_;
+                j->execute(); // which may be its end
             }
         while (job* const j = find(*w))
             j->execute();

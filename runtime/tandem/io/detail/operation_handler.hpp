@@ -58,6 +58,17 @@ struct operation_state : operation {
     static constexpr bool may_fail = !std::is_nothrow_constructible_v<values, Args...>;
     struct cannot_fail {};
 
+    /// What the await gives.
+    auto take()
+    {
+        if (was_abandoned())
+            throw operation_cancelled("an Asio operation was cancelled because its execution context ended");
+        if constexpr (may_fail)
+            if (failure)
+                std::rethrow_exception(std::move(failure));
+        return take_result(std::move(*result), stop_requested());
+    }
+
     std::optional<values> result;
     [[no_unique_address]] std::conditional_t<may_fail, std::exception_ptr, cannot_fail> failure{};
 };

@@ -28,7 +28,7 @@ struct transfer_result {
     std::size_t bytes = 0;
 };
 
-/// Some buffers of a sequence; a system call need not take all.
+/// Some buffers of a sequence, without those that are empty; a system call need not take all.
 template <class Buffer>
 struct few_buffers {
     template <class Sequence>
@@ -36,16 +36,13 @@ struct few_buffers {
     {
         const auto end = asio::buffer_sequence_end(s);
         for (auto k = asio::buffer_sequence_begin(s); k != end && count < most; ++k)
-            if (const Buffer b(*k); b.size() > 0) {
+            if (const Buffer b(*k); b.size() > 0)
                 buffers[count++] = b;
-                bytes += b.size();
-            }
     }
 
     static constexpr std::size_t most = 8;
     std::array<Buffer, most> buffers{};
     std::size_t count = 0;
-    std::size_t bytes = 0;
 };
 
 [[nodiscard]] transfer_result receive_now(int socket, const few_buffers<asio::mutable_buffer>& into) noexcept;
@@ -53,6 +50,16 @@ struct few_buffers {
 
 /// What the two have in common: which task it is, what has been done at once, and the operation of Asio's that does the rest.
 class socket_turn : job {
+public:
+    [[nodiscard]] static constexpr bool await_ready() noexcept { return false; }
+    /// The bytes, or what went wrong.
+    std::size_t await_resume()
+    {
+        if (TANDEM_LIKELY(!operation_ && !stopped_ && now_.is == transfer_result::kind::done))
+            return now_.bytes;
+        return take_later();
+    }
+
 protected:
     /// What is to be done in a turn; false when it has begun an operation, and so may be gone.
     using function = bool(socket_turn&) noexcept;
@@ -87,14 +94,6 @@ protected:
     }
     /// That could not be begun.
     void fail(std::exception_ptr error) noexcept { failure_ = std::move(error); }
-
-    /// What the await gives.
-    [[nodiscard]] std::size_t take_bytes()
-    {
-        if (TANDEM_LIKELY(!operation_ && !stopped_ && now_.is == transfer_result::kind::done))
-            return now_.bytes;
-        return take_later();
-    }
 
 private:
     struct kind;
