@@ -33,6 +33,7 @@ enum class pusher : std::uint8_t {
 struct mutation {
     bool heavy_barrier = true; // of a pump that does not leave alone
     bool full_barrier = true;  // of a handler
+    bool looks_if_last = true; // of a pump that leaves because others search
 };
 
 constexpr std::size_t queues = 2; // one for each pusher
@@ -53,7 +54,7 @@ struct state {
 };
 
 // The steps of a pump.
-enum : std::int8_t { absent, search, found, look, barrier, look_again, wake, retire, come_back, busy };
+enum : std::int8_t { absent, search, found, look, barrier, look_again, wake, retire, leave, come_back, busy };
 // The steps of a pusher.
 enum : std::int8_t {
     arrive,
@@ -224,6 +225,11 @@ private:
     {
         state s = before;
         auto& p = s.pump[which];
+        if (p.step == search && s.searching > 1) { // it may find itself to be one too many
+            p.step = leave;
+            reached(s);
+            s = before;
+        }
         constexpr int most_looks = 1;
         const auto over_all_queues = [&](std::int8_t if_found, std::int8_t if_not) {
             if (s.queue[static_cast<std::size_t>(p.queue)] > 0) {
@@ -273,6 +279,14 @@ private:
                 p.step = busy;
             }
             break;
+        case leave: // without a look, unless the others have retired meanwhile
+            if (s.searching > 1 || !mutation_.looks_if_last) {
+                --s.searching;
+                --s.running;
+                p.step = absent;
+                break;
+            }
+            [[fallthrough]];
         case retire:
             --s.searching;
             p.before = s.running--;
@@ -338,8 +352,9 @@ TEST_CASE("no wake-up is lost, whoever pushes while a worker goes idle")
         }
 }
 
-TEST_CASE("the model finds the wake-up that is lost without a barrier")
+TEST_CASE("the model finds the wake-up that is lost without a barrier, or without a look")
 {
+    CHECK(loses_a_job(2, {pusher::outside, pusher::outside}, false, {.looks_if_last = false}));
     CHECK(loses_a_job(3, {pusher::placed, pusher::none}, true, {.heavy_barrier = false}));
     CHECK(loses_a_job(2, {pusher::placed, pusher::none}, false, {.heavy_barrier = false}));
     CHECK(loses_a_job(2, {pusher::handler, pusher::none}, true, {.full_barrier = false}));

@@ -64,8 +64,9 @@ void scheduler::execute_first(worker& w, job& first, bool others_come) noexcept
     if (w.has_jobs()) {
         if (others_come)
             detail::full_barrier(); // not made by a notification: where all run, one of those sees what we leave
-        if (try_take_place(others_come ? one_running : one_running + one_searching))
-            pump(w, others_come ? begun::in_handler_untold : begun::in_handler);
+        if (try_take_place(others_come ? one_running : one_running + one_searching) &&
+            pump(w, others_come ? begun::in_handler_untold : begun::in_handler))
+            post_pump(begun::in_handler);
     }
 }
 
@@ -90,7 +91,8 @@ void scheduler::follow_if_too_many_serve(worker& w) noexcept
             if (!self || &self->owner() != this)
                 return;
             if (impl_->others.follow(impl_->pool)) {
-                pump(*self);
+                if (pump(*self))
+                    post_pump();
                 return;
             }
             detail::full_barrier(); // see followers::watch

@@ -29,7 +29,8 @@ constexpr std::size_t most_stolen = 16;
 // How often an idle worker looks round before it retires: some ten microseconds.
 constexpr int spins_before_retiring = 200;
 // When somebody else had its processor meanwhile, for longer than this, the processors are busy, and it goes back to Asio, where I/O may
-// have come. Where others search as well it does so when anybody had it: two that search for one would take turns.
+// have come. Where others search as well it does so when anybody had it, and leaves what has come to them: two that search for one take
+// turns, and each turn costs a switch.
 constexpr std::int64_t long_yield_ns = 20'000;
 
 std::int64_t now_ns() noexcept
@@ -76,7 +77,8 @@ bool worker::slice_over() noexcept
     return now >= deadline_;
 }
 
-void scheduler::pump(worker& w, begun how) noexcept
+/// True when it is to go on, its slice being over: it keeps its place, and has to be posted.
+bool scheduler::pump(worker& w, begun how) noexcept
 {
     // Entered with a place taken in state_: one running, and one searching unless there is work that nobody needs to be told of.
     bool is_searching = how != begun::in_handler_untold;
@@ -91,18 +93,23 @@ void scheduler::pump(worker& w, begun how) noexcept
             detail::spinning wait;
             // After work that came out of Asio more of it is likely to be there, and looks are.
             const bool waits_here = how == begun::posted && !w.looks_.load(std::memory_order_relaxed);
-            for (int spin = waits_here ? 0 : spins_before_retiring; spin < spins_before_retiring && !j; ++spin) {
+            bool one_too_many = false;
+            for (int spin = waits_here ? 0 : spins_before_retiring; spin < spins_before_retiring && !j && !one_too_many; ++spin) {
                 const std::int64_t away = wait.turn(8);
-                if (away > long_yield_ns ||
-                    (away > detail::spinning::to_somebody_ns && searching(state_.load(std::memory_order_relaxed)) > 1))
+                if (away > long_yield_ns)
                     spin = spins_before_retiring; // after one more look
-                j = find(w);
+                one_too_many = away > detail::spinning::to_somebody_ns && searching(state_.load(std::memory_order_relaxed)) > 1;
+                if (!one_too_many)
+                    j = find(w);
             }
             if (!j) {
                 w.end_pump();
+                const std::uint64_t before = state_.fetch_sub(one_searching + one_running, std::memory_order_seq_cst);
+                if (one_too_many && searching(before) > 1)
+                    return false; // without a look: what is there is for the other, who will find it before it retires
                 // The other half of the pushers' handshake: say that nobody searches any more, then look once more.
-                if (!work_left(state_.fetch_sub(one_searching + one_running, std::memory_order_seq_cst)) || !try_take_place())
-                    return;
+                if (!work_left(before) || !try_take_place())
+                    return false;
                 w.begin_slice();
                 w.steal_with_barrier();    // what was seen there may not be laid out
                 std::this_thread::yield(); // what is there may be half pushed, by a thread that waits for this processor
@@ -121,16 +128,15 @@ void scheduler::pump(worker& w, begun how) noexcept
         detail::execute_step(*j, w.record_);
         if (TANDEM_UNLIKELY(running(state_.load(std::memory_order_relaxed)) > threads_) && leave_surplus()) {
             w.end_pump(); // what is left in its queues, the other pumps steal
-            return;
+            return false;
         }
         if (w.overdue()) {
-            // Back to the end of Asio's queue, keeping the place; the reactor and whatever is ready come first.
+            // To the end of Asio's queue; the reactor and whatever is ready come first.
             w.end_pump();
             state_.fetch_add(one_searching, std::memory_order_seq_cst);
             if (how != begun::in_handler_untold)
                 impl_->others.serve_more(); // as long as there is more for this thread to do than I/O
-            post_pump(how == begun::posted ? begun::posted : begun::in_handler);
-            return;
+            return true;
         }
     }
 }

@@ -210,8 +210,9 @@ private:
     [[nodiscard]] bool try_take_place(std::uint64_t place = one_running + one_searching) noexcept;
     [[nodiscard]] bool leave_surplus() noexcept;
     enum class begun : unsigned char { posted, in_handler, in_handler_untold };
+    struct pump_handler;
     void post_pump(begun how = begun::posted) noexcept;
-    void pump(worker& w, begun how = begun::posted) noexcept;
+    [[nodiscard]] bool pump(worker& w, begun how = begun::posted) noexcept;
     job* find(worker& w) noexcept;
     job* take_injected(worker& w) noexcept;
     job* steal(worker& w) noexcept;

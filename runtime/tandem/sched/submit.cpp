@@ -4,6 +4,7 @@
 #include <tandem/sched/detail/scheduler_state.hpp>
 #include <tandem/sched/scheduler.hpp>
 
+#include <asio/defer.hpp>
 #include <asio/post.hpp>
 
 namespace tandem {
@@ -100,15 +101,23 @@ void scheduler::wake_one() noexcept
         }
 }
 
-void scheduler::post_pump(begun how) noexcept
-{
-    asio::post(impl_->pool, [this, how] {
+/// What is posted to Asio.
+struct scheduler::pump_handler {
+    void operator()() const noexcept
+    {
         worker* const w = this_worker();
-        if (w && &w->owner() == this)
-            pump(*w, how);
-        else
-            post_pump(how); // a thread that the user attached to the Asio pool: it serves I/O, but is no worker
-    });
-}
+        if (!w || &w->owner() != sched) {
+            sched->post_pump(how); // a thread that the user attached to the Asio pool: it serves I/O, but is no worker
+            return;
+        }
+        if (sched->pump(*w, how)) // by this thread, which is on its way to Asio: to post would wake another for it
+            asio::defer(sched->impl_->pool, pump_handler{sched, how == begun::posted ? begun::posted : begun::in_handler});
+    }
+
+    scheduler* sched;
+    begun how;
+};
+
+void scheduler::post_pump(begun how) noexcept { asio::post(impl_->pool, pump_handler{this, how}); }
 
 } // namespace tandem
