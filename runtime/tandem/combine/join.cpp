@@ -60,40 +60,46 @@ std::coroutine_handle<> join_child::ended(completion* c, const std::exception_pt
 template <bool Ranges>
 TANDEM_ALWAYS_INLINE std::coroutine_handle<> join::child_ended(join_child* c) noexcept
 {
-    const std::uint32_t credit = c->credit + 1;
     if (c->is_last())
-        return TANDEM_LIKELY(credit == c->index() + 1)
-                   ? parent_ // everything ran here, one after the other, and nobody else ever looked at the counter
-                   : hand_in(credit);
+        return c->credit == c->index() ? parent_ // nobody else ever looked at the counter
+                                       : hand_in(c->credit + 1);
     // The siblings were pushed by one worker only. If this thread is another, its slot may still hold the pointer of a node that once
     // was at this place, but that was stolen long ago, and then the take fails.
     worker* const w = this_worker();
-    join_child* const next = c + 1;
-    if (TANDEM_UNLIKELY(!w || !w->forks.is_newest(next)))
-        return hand_in(credit);
+    if (TANDEM_UNLIKELY(!w || !w->forks.is_newest(c + 1)))
+        return hand_in(c->credit + 1);
     if (TANDEM_UNLIKELY(!w->forks.begin_take()))
         return continue_contended(c);
-    return continue_with<Ranges>(next, credit);
+    return continue_after<Ranges>(c);
 }
 
+/// With the next sibling, which is ours.
 template <bool Ranges>
-TANDEM_ALWAYS_INLINE std::coroutine_handle<> join::continue_with(join_child* next, std::uint32_t credit) noexcept
+TANDEM_ALWAYS_INLINE std::coroutine_handle<> join::continue_after(join_child* c) noexcept
 {
+    join_child* const next = c + 1;
     if constexpr (Ranges)
         if (next->is_range())
             halve(*this_worker(), next, next->credit);
-    next->credit = credit;
-    if (pointless())
+    if (TANDEM_UNLIKELY(pointless())) {
+        next->credit = c->credit + 1;
         return any_child_ended(next);
-    return next->handle;
+    }
+    const std::coroutine_handle<> h = next->handle;
+    if (c->leaves_the_last()) {
+        promise_base::of(h).continue_with(parent_);
+        return h;
+    }
+    next->credit = c->credit + 1;
+    next->report_end();
+    return h;
 }
 
 TANDEM_NOINLINE std::coroutine_handle<> join::continue_contended(join_child* c) noexcept
 {
-    const std::uint32_t credit = c->credit + 1;
     worker& w = *this_worker();
     // Laid out for thieves, and none has come?
-    return w.forks.finish_take() || w.shared.take_if(c + 1) ? continue_with<true>(c + 1, credit) : hand_in(credit);
+    return w.forks.finish_take() || w.shared.take_if(c + 1) ? continue_after<true>(c) : hand_in(c->credit + 1);
 }
 
 TANDEM_NOINLINE std::coroutine_handle<> join::any_child_ended(join_child* c) noexcept { return child_ended<true>(c); }
@@ -113,8 +119,13 @@ template std::coroutine_handle<> join_child::ended<join_policy::first_success, t
 void join_child::run(job* j) noexcept
 {
     auto* const self = static_cast<join_child*>(j);
-    self->credit = 0;                                                                             // it may have stood for a range
-    tandem::resume(self->owner->pointless() ? self->owner->any_child_ended(self) : self->handle); // not started, it counts as ended
+    self->credit = 0; // it may have stood for a range
+    if (self->owner->pointless()) {
+        tandem::resume(self->owner->any_child_ended(self)); // not started, it counts as ended
+        return;
+    }
+    self->report_end();
+    tandem::resume(self->handle);
 }
 
 void join_child::run_range(job* j) noexcept
@@ -177,8 +188,10 @@ TANDEM_NOINLINE std::coroutine_handle<> join::start_elsewhere(join_child* first,
 {
     join_child* const end = first + left_.load(std::memory_order_relaxed); // all of them: none has begun
     // The first runs here, so that this object lives until all are posted.
-    for (join_child* c = first + 1; c != end; ++c)
+    for (join_child* c = first + 1; c != end; ++c) {
+        c->report_end(); // already, for a context that tells who waits for whom
         env.ctx->post(*c);
+    }
     return transfer(h);
 }
 

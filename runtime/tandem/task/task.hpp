@@ -32,6 +32,8 @@ struct completion {
     using function = std::coroutine_handle<>(completion*, const std::exception_ptr& error) noexcept;
 
     explicit completion(function* f) noexcept : done_(f) {}
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): one that may never be notified; who begins the task sets done_ first
+    completion() noexcept {}
     function* done_;
 };
 
@@ -99,7 +101,7 @@ public:
         return std::coroutine_handle<>::from_address(reinterpret_cast<void*>(next_));
     }
     /// The task behind `h`, which is one. Every promise lies at the same place in its frame, since none is aligned beyond it.
-    [[nodiscard]] static const promise_base& of(std::coroutine_handle<> h) noexcept
+    [[nodiscard]] static promise_base& of(std::coroutine_handle<> h) noexcept
     {
         return std::coroutine_handle<promise_base>::from_address(h.address()).promise();
     }
@@ -316,6 +318,14 @@ struct task_access {
         TANDEM_ASSERT(t.handle_ && !t.handle_.promise().env_, "a task is awaited once");
         t.handle_.promise().env_ = &env;
         t.handle_.promise().notify(c);
+        return t.handle_;
+    }
+    /// The same of one that will be told whom to notify, or continue, before it is resumed.
+    template <class T>
+    static std::coroutine_handle<> prepare(task<T>& t, environment& env) noexcept
+    {
+        TANDEM_ASSERT(t.handle_ && !t.handle_.promise().env_, "a task is awaited once");
+        t.handle_.promise().env_ = &env;
         return t.handle_;
     }
     /// Makes `t` continue with `parent`, in an environment other than the parent's; returns the handle to resume.

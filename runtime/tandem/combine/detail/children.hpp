@@ -97,14 +97,16 @@ TANDEM_ALWAYS_INLINE std::coroutine_handle<> prepare_child(
     join& j, join_child* first, std::size_t index, std::size_t n, task<T>& t) noexcept
 {
     join_child* const at = first + index;
-    completion::function* const report = &join_child::ended<Policy, Ranges>;
-    const std::coroutine_handle<> h = task_access::prepare(t, j.env, *at);
-    if (index == 0)
-        std::construct_at(at, j, report);
-    else
-        std::construct_at(at, j, report, h, index);
-    if (index + 1 == n)
-        at->set_last();
+    // What such a policy has to know of the last child is seen in its task.
+    constexpr bool shortcut = Policy == join_policy::none || Policy == join_policy::first_error;
+    const std::uint32_t place = join_child::place(index, n, shortcut);
+    if (index == 0) {
+        const std::coroutine_handle<> h = task_access::prepare(t, j.env, *at);
+        std::construct_at(at, j, &join_child::ended<Policy, Ranges>, place);
+        return h;
+    }
+    const std::coroutine_handle<> h = task_access::prepare(t, j.env);
+    std::construct_at(at, j, h, place);
     return h;
 }
 
@@ -145,7 +147,7 @@ public:
             if (children_.size() == 0)
                 return children_.result();
         started_.clear();
-        if (TANDEM_UNLIKELY(join_.decided_or_linked()))
+        if (TANDEM_UNLIKELY(join_.decided_or_linked() || last_failed()))
             computed_here(*this)->settle();
         if constexpr (of_the_tasks)
             return children_.result();
@@ -170,14 +172,27 @@ private:
     };
     using started = std::conditional_t<Children::is_pack, started_by_first, started_by_flag>;
 
+    /// Of a last child that continued the parent nobody else was told.
+    [[nodiscard]] bool last_failed() const noexcept
+    {
+        if constexpr (Children::policy == join_policy::first_error && requires { children_.last(); })
+            return static_cast<bool>(task_access::error(children_.last()));
+        else
+            return false;
+    }
+
     // Out of the coroutine: compilers make better code of plain functions, and the coroutine saves fewer registers each time that it is
     // entered, be it to do something seldom.
     TANDEM_NOINLINE void settle()
     {
         join_.env.stop.leave_parent(); // now: what is awaited may outlive what it was awaited in, and so the source above
-        if constexpr (Children::policy == join_policy::first_error)
+        if constexpr (Children::policy == join_policy::first_error) {
             if (const std::exception_ptr* const error = join_.template error<Children::policy>())
                 std::rethrow_exception(*error);
+            if constexpr (requires { children_.last(); })
+                if (last_failed())
+                    std::rethrow_exception(task_access::error(children_.last()));
+        }
     }
     TANDEM_NOINLINE void end() noexcept
     {
@@ -253,6 +268,11 @@ public:
 
     static constexpr std::size_t size() noexcept { return sizeof...(Tasks); }
     [[nodiscard]] bool first_is_awaited() const noexcept { return task_access::is_awaited(std::get<0>(tasks_)); }
+    [[nodiscard]] const auto& last() const noexcept
+        requires(sizeof...(Tasks) > 0)
+    {
+        return std::get<sizeof...(Tasks) - 1>(tasks_);
+    }
 
     template <join_policy Policy>
     TANDEM_ALWAYS_INLINE std::coroutine_handle<> prepare(join& j, join_child* first) noexcept
@@ -300,6 +320,7 @@ public:
     explicit range_children(Tasks&& t) noexcept : tasks_(std::move(t)) {}
 
     [[nodiscard]] std::size_t size() const noexcept { return tasks_.size(); }
+    [[nodiscard]] const task_type& last() const noexcept { return tasks_[tasks_.size() - 1]; }
 
     template <join_policy Policy>
     std::coroutine_handle<> prepare(join& j, join_child* first) noexcept

@@ -22,23 +22,41 @@ enum class join_policy : unsigned char {
 };
 
 /// One child of a join: what is queued, and what learns that the child ended. The children of a join lie in one array.
+///
+/// What a child does at its end is decided when it begins: `run` makes it report here, and so does a sibling that it runs inline after.
+/// But if it is the last, and all before it ran inline, nobody else ever looks at the join, and it continues the parent.
 struct join_child final : job, completion {
     /// The first child, which runs at once, and need not be ready to be queued.
     // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init)
-    join_child(join& j, completion::function* report) noexcept : completion(report), owner(&j), credit(0), place_(0) {}
-    join_child(join& j, completion::function* report, std::coroutine_handle<> h, std::size_t i) noexcept
-        : job(&run), completion(report), owner(&j), handle(h), credit(0), place_(static_cast<std::uint32_t>(i * 2))
+    join_child(join& j, completion::function* report, std::uint32_t place) noexcept
+        : completion(report), owner(&j), credit(0), place_(place)
     {
     }
-    void set_last() noexcept { place_ |= 1; }
+    join_child(join& j, std::coroutine_handle<> h, std::uint32_t place) noexcept
+        : job(&run), owner(&j), handle(h), credit(0), place_(place)
+    {
+    }
+    /// Of child i of n. `shortcut`: the last may continue the parent without a report.
+    static constexpr std::uint32_t place(std::size_t i, std::size_t n, bool shortcut) noexcept
+    {
+        return static_cast<std::uint32_t>(i * 4 + (shortcut && i + 2 == n ? 2 : 0) + (i + 1 == n ? 1 : 0));
+    }
     [[nodiscard]] bool is_last() const noexcept { return (place_ & 1) != 0; }
+    /// Whether with the end of this one all siblings have run inline but the last, which may continue the parent.
+    [[nodiscard]] bool leaves_the_last() const noexcept { return place_ == credit * 4 + 2; }
     /// Among the siblings.
-    [[nodiscard]] std::uint32_t index() const noexcept { return place_ / 2; }
+    [[nodiscard]] std::uint32_t index() const noexcept { return place_ / 4; }
     /// For a first child that is queued all the same.
     void prepare_to_queue(std::coroutine_handle<> h) noexcept
     {
         execute_ = &run;
         handle = h;
+    }
+    /// Before it is started, on whichever thread.
+    void report_end() noexcept
+    {
+        done_ = (this - index())->done_;
+        promise_base::of(handle).notify(*this);
     }
 
     static void run(job* j) noexcept;
@@ -55,7 +73,8 @@ struct join_child final : job, completion {
     std::uint32_t credit; // siblings that ended before, inline, without being counted; of a range, how many it stands for
 
 private:
-    // Twice the index, and 1 if it is the last: a branch that hangs on one load is sooner found to be mispredicted than one on three.
+    // Four times the index, 2 for the last but one if the last may take the shortcut, and 1 for the last: a branch that hangs on one load is
+    // sooner found to be mispredicted than one on three.
     std::uint32_t place_;
 };
 
@@ -63,7 +82,7 @@ private:
 ///
 /// All children but the first are queued on the forking worker, and the first runs at once, inline. When a child ends on that worker
 /// and its next sibling is still at the bottom of the worker's queue, nobody else has seen that sibling: it runs next, inline, and
-/// carries the credit for those that ended before it. Only when a sibling was stolen, or a child ends elsewhere, is the credit
+/// carries the credit for those that ended before it; the last then continues the parent, as if it alone were awaited. Only when a sibling was stolen, or a child ends elsewhere, is the credit
 /// handed in at the shared counter. A join of which nothing was stolen does no atomic read-modify-write but the queue's own.
 ///
 /// Where there are many children they are queued as ranges, each of which is halved when its turn comes: a thief takes half of what is left,
@@ -138,7 +157,7 @@ private:
     std::coroutine_handle<> hand_in(std::uint32_t credit) noexcept;
     std::coroutine_handle<> continue_contended(join_child* c) noexcept;
     template <bool Ranges>
-    std::coroutine_handle<> continue_with(join_child* next, std::uint32_t credit) noexcept;
+    std::coroutine_handle<> continue_after(join_child* c) noexcept;
     static void halve(worker& w, join_child* first, std::size_t n) noexcept;
 
     const std::coroutine_handle<> parent_;
