@@ -5,6 +5,7 @@
 #include <tandem/pool/co_spawn.hpp>
 #include <tandem/pool/thread_pool.hpp>
 #include <tandem/sync/one_shot_event.hpp>
+#include <tandem/sync/sleep.hpp>
 #include <tandem/task/sync_wait.hpp>
 #include <tandem/trace/observer.hpp>
 
@@ -597,5 +598,47 @@ TEST_CASE("the same on a pool, in plain sync_wait, and spawned as it is")
         auto settled = sync_wait(pool, when_all_settled(fails(), number(8)));
         CHECK(std::get<0>(settled).has_error());
         CHECK(std::get<1>(settled).value() == 8);
+    }
+}
+
+namespace {
+
+/// Of `of` children the one numbered `k`: fails if it is `failing`; first lets others go if `waits`.
+task<int> child(int k, int failing, bool waits)
+{
+    if (waits)
+        co_await yield();
+    if (k == failing)
+        throw std::out_of_range("child " + std::to_string(k));
+    co_return k;
+}
+
+} // namespace
+
+TEST_CASE("an error comes out from whichever child, the last as well, inline or stolen, waiting or not")
+{
+    for (const std::size_t threads : {1, 2, 3}) {
+        thread_pool pool(threads);
+        for (int round = 0; round < 300; ++round)
+            for (int waiting = -1; waiting < 3; ++waiting)
+                for (int failing = 0; failing < 3; ++failing) {
+                    const std::string what = "child " + std::to_string(failing);
+                    INFO("of three, " << waiting << " waits; " << what << " fails");
+                    const auto make = [&](int k) { return child(k, failing, k == waiting); };
+                    CHECK_THROWS_WITH_AS(sync_wait(pool, when_all(make(0), make(1), make(2))), what.c_str(), std::out_of_range);
+                    std::array<task<int>, 3> some{make(0), make(1), make(2)};
+                    CHECK_THROWS_WITH_AS(sync_wait(pool, when_all(std::span(some))), what.c_str(), std::out_of_range);
+                    std::vector<task<int>> many;
+                    for (int k = 0; k < 3; ++k)
+                        many.push_back(make(k));
+                    CHECK_THROWS_WITH_AS(sync_wait(pool, when_all(std::move(many))), what.c_str(), std::out_of_range);
+                    auto [a, b, c] = sync_wait(pool, when_all_settled(make(0), make(1), make(2)));
+                    CHECK(a.has_error() + b.has_error() * 2 + c.has_error() * 4 == 1 << failing);
+                    if (failing == 0)
+                        CHECK_THROWS_WITH_AS(sync_wait(pool, when_all(make(0))), what.c_str(), std::out_of_range);
+                    else // and who awaits it is told as well
+                        CHECK_THROWS_WITH_AS(sync_wait(pool, when_all(when_all(make(0), make(1)), when_all(make(1), make(2)))),
+                            what.c_str(), std::out_of_range);
+                }
     }
 }

@@ -42,7 +42,11 @@ void take(job* j)
 }
 
 // As a join takes the next sibling.
-bool pop_if(work_deque& q, const job* expected) { return q.is_newest(expected) && (q.begin_take() || q.finish_take()); }
+bool pop_if(work_deque& q, const job* expected)
+{
+    const auto newest = q.newest();
+    return newest.what == expected && (q.begin_take(newest) || q.finish_take());
+}
 
 job* take_oldest(work_deque& q) { return q.steal(); }
 job* take_oldest(work_queue& q) { return q.take(); }

@@ -7,7 +7,7 @@
 namespace tandem::detail {
 
 struct join_kinds {
-    static job_kind::description begins(const job& j) noexcept { return {static_cast<const join_child&>(j).handle, "its turn"}; }
+    static job_kind::description begins(const job& j) noexcept { return {static_cast<const join_child&>(j).handle(), "its turn"}; }
 
     template <join_policy Policy>
     static completion_kind::description waited_for_by(const completion& c) noexcept
@@ -52,12 +52,13 @@ std::coroutine_handle<> join_child::ended(completion* c, const std::exception_pt
             return self->owner->child_failed<Policy>(self, error);
     if constexpr (Policy == join_policy::first_end || Policy == join_policy::first_success)
         self->owner->decide(self);
-    return self->owner->child_ended<Ranges>(self);
+    return self->owner->child_ended < Ranges, Policy == join_policy::none || Policy == join_policy::first_error > (self);
 }
 
 // Run once per task of a fork-join program: nothing is called on the way but at the end, so that nothing has to be saved.
 
-template <bool Ranges>
+/// `Shortcut`: the last sibling may have it.
+template <bool Ranges, bool Shortcut>
 TANDEM_ALWAYS_INLINE std::coroutine_handle<> join::child_ended(join_child* c) noexcept
 {
     if (c->is_last())
@@ -66,10 +67,16 @@ TANDEM_ALWAYS_INLINE std::coroutine_handle<> join::child_ended(join_child* c) no
     // The siblings were pushed by one worker only. If this thread is another, its slot may still hold the pointer of a node that once
     // was at this place, but that was stolen long ago, and then the take fails.
     worker* const w = this_worker();
-    if (TANDEM_UNLIKELY(!w || !w->forks.is_newest(c + 1)))
+    if (TANDEM_UNLIKELY(!w))
         return hand_in(c->credit + 1);
-    if (TANDEM_UNLIKELY(!w->forks.begin_take()))
+    const auto newest = w->forks.newest();
+    if (TANDEM_UNLIKELY(newest.what != c + 1))
+        return hand_in(c->credit + 1);
+    if (TANDEM_UNLIKELY(!w->forks.begin_take(newest)))
         return continue_contended(c);
+    if constexpr (Shortcut)
+        if (c->leaves_the_last())
+            return c[1].handle(); // nobody can have decided the join, and that one was prepared to continue the parent
     return continue_after<Ranges>(c);
 }
 
@@ -85,14 +92,9 @@ TANDEM_ALWAYS_INLINE std::coroutine_handle<> join::continue_after(join_child* c)
         next->credit = c->credit + 1;
         return any_child_ended(next);
     }
-    const std::coroutine_handle<> h = next->handle;
-    if (c->leaves_the_last()) {
-        promise_base::of(h).continue_with(parent_);
-        return h;
-    }
     next->credit = c->credit + 1;
     next->report_end();
-    return h;
+    return next->handle();
 }
 
 TANDEM_NOINLINE std::coroutine_handle<> join::continue_contended(join_child* c) noexcept
@@ -102,7 +104,7 @@ TANDEM_NOINLINE std::coroutine_handle<> join::continue_contended(join_child* c) 
     return w.forks.finish_take() || w.shared.take_if(c + 1) ? continue_after<true>(c) : hand_in(c->credit + 1);
 }
 
-TANDEM_NOINLINE std::coroutine_handle<> join::any_child_ended(join_child* c) noexcept { return child_ended<true>(c); }
+TANDEM_NOINLINE std::coroutine_handle<> join::any_child_ended(join_child* c) noexcept { return child_ended<true, false>(c); }
 
 template std::coroutine_handle<> join_child::ended<join_policy::none, false>(completion*, const std::exception_ptr&) noexcept;
 template std::coroutine_handle<> join_child::ended<join_policy::none, true>(completion*, const std::exception_ptr&) noexcept;
@@ -125,7 +127,7 @@ void join_child::run(job* j) noexcept
         return;
     }
     self->report_end();
-    tandem::resume(self->handle);
+    tandem::resume(self->handle());
 }
 
 void join_child::run_range(job* j) noexcept

@@ -320,14 +320,6 @@ struct task_access {
         t.handle_.promise().notify(c);
         return t.handle_;
     }
-    /// The same of one that will be told whom to notify, or continue, before it is resumed.
-    template <class T>
-    static std::coroutine_handle<> prepare(task<T>& t, environment& env) noexcept
-    {
-        TANDEM_ASSERT(t.handle_ && !t.handle_.promise().env_, "a task is awaited once");
-        t.handle_.promise().env_ = &env;
-        return t.handle_;
-    }
     /// Makes `t` continue with `parent`, in an environment other than the parent's; returns the handle to resume.
     template <class T>
     static std::coroutine_handle<> prepare(task<T>& t, environment& env, std::coroutine_handle<> parent) noexcept
@@ -347,6 +339,11 @@ struct task_access {
     static task<T> adopt(std::coroutine_handle<task_promise<T>> h) noexcept
     {
         return task<T>(h);
+    }
+    template <class T>
+    static std::coroutine_handle<> handle(const task<T>& t) noexcept
+    {
+        return t.handle_;
     }
     /// Whether `t` is a task that somebody has begun to await.
     template <class T>

@@ -91,23 +91,20 @@ private:
 };
 static_assert(std::is_trivially_destructible_v<join_child>);
 
-/// Returns the child's coroutine.
 template <join_policy Policy, bool Ranges, class T>
-TANDEM_ALWAYS_INLINE std::coroutine_handle<> prepare_child(
-    join& j, join_child* first, std::size_t index, std::size_t n, task<T>& t) noexcept
+TANDEM_ALWAYS_INLINE void prepare_child(
+    join& j, join_child* first, std::size_t index, std::size_t n, task<T>& t, std::coroutine_handle<> parent) noexcept
 {
     join_child* const at = first + index;
     // What such a policy has to know of the last child is seen in its task.
     constexpr bool shortcut = Policy == join_policy::none || Policy == join_policy::first_error;
     const std::uint32_t place = join_child::place(index, n, shortcut);
     if (index == 0) {
-        const std::coroutine_handle<> h = task_access::prepare(t, j.env, *at);
+        task_access::prepare(t, j.env, *at);
         std::construct_at(at, j, &join_child::ended<Policy, Ranges>, place);
-        return h;
     }
-    const std::coroutine_handle<> h = task_access::prepare(t, j.env);
-    std::construct_at(at, j, h, place);
-    return h;
+    else
+        std::construct_at(at, j, task_access::prepare(t, j.env, parent), place);
 }
 
 /// `Children`, which holds the tasks, prepares them and makes the result, and room for their join: the awaiter of them all.
@@ -137,7 +134,8 @@ public:
     template <class Promise>
     TANDEM_ALWAYS_INLINE std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> parent) noexcept(!allocates)
     {
-        return computed_here(*this)->fork(environment_of(parent), parent);
+        // The first child's handle is in a register here; if it were read back there, each fork would wait for its store.
+        return computed_here(*this)->fork(environment_of(parent), parent, children_.first_handle());
     }
 
     TANDEM_ALWAYS_INLINE decltype(auto) await_resume()
@@ -199,7 +197,8 @@ private:
         children_.destroy(); // before what they refer to
         join_.~join();
     }
-    TANDEM_NOINLINE std::coroutine_handle<> fork(const environment& env, std::coroutine_handle<> parent) noexcept(!allocates)
+    TANDEM_NOINLINE std::coroutine_handle<> fork(
+        const environment& env, std::coroutine_handle<> parent, std::coroutine_handle<> h) noexcept(!allocates)
     {
         Children& children = children_;
         const context* const ctx = env.ctx;
@@ -209,7 +208,7 @@ private:
         if constexpr (Children::policy == join_policy::first_success)
             j.expects_failures();
         started_.set(); // before the start, which may be the last touch; after what can throw it would be too late
-        const std::coroutine_handle<> h = children.template prepare<Children::policy>(j, first);
+        children.template prepare<Children::policy>(j, first, parent);
         if constexpr (Children::in_ranges)
             return j.start_range(ctx, first, h, n);
         else
@@ -268,6 +267,13 @@ public:
 
     static constexpr std::size_t size() noexcept { return sizeof...(Tasks); }
     [[nodiscard]] bool first_is_awaited() const noexcept { return task_access::is_awaited(std::get<0>(tasks_)); }
+    [[nodiscard]] std::coroutine_handle<> first_handle() const noexcept
+    {
+        if constexpr (is_pack)
+            return task_access::handle(std::get<0>(tasks_));
+        else
+            return nullptr; // not started
+    }
     [[nodiscard]] const auto& last() const noexcept
         requires(sizeof...(Tasks) > 0)
     {
@@ -275,12 +281,10 @@ public:
     }
 
     template <join_policy Policy>
-    TANDEM_ALWAYS_INLINE std::coroutine_handle<> prepare(join& j, join_child* first) noexcept
+    TANDEM_ALWAYS_INLINE void prepare(join& j, join_child* first, std::coroutine_handle<> parent) noexcept
     {
-        return [&]<std::size_t... I>(std::index_sequence<I...>) {
-            const std::coroutine_handle<> children[sizeof...(I) + 1] = {
-                prepare_child<Policy, in_ranges>(j, first, I, sizeof...(I), std::get<I>(tasks_))...};
-            return children[0];
+        [&]<std::size_t... I>(std::index_sequence<I...>) {
+            (prepare_child<Policy, in_ranges>(j, first, I, sizeof...(I), std::get<I>(tasks_), parent), ...);
         }(std::index_sequence_for<Tasks...>{});
     }
 
@@ -320,16 +324,16 @@ public:
     explicit range_children(Tasks&& t) noexcept : tasks_(std::move(t)) {}
 
     [[nodiscard]] std::size_t size() const noexcept { return tasks_.size(); }
+    [[nodiscard]] std::coroutine_handle<> first_handle() const noexcept { return task_access::handle(tasks_[0]); }
     [[nodiscard]] const task_type& last() const noexcept { return tasks_[tasks_.size() - 1]; }
 
     template <join_policy Policy>
-    std::coroutine_handle<> prepare(join& j, join_child* first) noexcept
+    void prepare(join& j, join_child* first, std::coroutine_handle<> parent) noexcept
     {
         const std::size_t n = tasks_.size();
-        const std::coroutine_handle<> h = prepare_child<Policy, in_ranges>(j, first, 0, n, tasks_[0]);
+        prepare_child<Policy, in_ranges>(j, first, 0, n, tasks_[0], parent);
         for (std::size_t i = 1; i < n; ++i)
-            prepare_child<Policy, in_ranges>(j, first, i, n, tasks_[i]);
-        return h;
+            prepare_child<Policy, in_ranges>(j, first, i, n, tasks_[i], parent);
     }
 
     void destroy() noexcept

@@ -23,8 +23,8 @@ enum class join_policy : unsigned char {
 
 /// One child of a join: what is queued, and what learns that the child ended. The children of a join lie in one array.
 ///
-/// What a child does at its end is decided when it begins: `run` makes it report here, and so does a sibling that it runs inline after.
-/// But if it is the last, and all before it ran inline, nobody else ever looks at the join, and it continues the parent.
+/// All but the first are prepared to continue the parent at their end. That is right for the last one when all before it ran inline, since
+/// nobody else ever looked at the join then; any other is made to report here when it begins.
 struct join_child final : job, completion {
     /// The first child, which runs at once, and need not be ready to be queued.
     // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init)
@@ -33,9 +33,10 @@ struct join_child final : job, completion {
     {
     }
     join_child(join& j, std::coroutine_handle<> h, std::uint32_t place) noexcept
-        : job(&run), owner(&j), handle(h), credit(0), place_(place)
+        : job(&run), owner(&j), task_(h.address()), credit(0), place_(place)
     {
     }
+    [[nodiscard]] std::coroutine_handle<> handle() const noexcept { return std::coroutine_handle<>::from_address(task_); }
     /// Of child i of n. `shortcut`: the last may continue the parent without a report.
     static constexpr std::uint32_t place(std::size_t i, std::size_t n, bool shortcut) noexcept
     {
@@ -50,13 +51,14 @@ struct join_child final : job, completion {
     void prepare_to_queue(std::coroutine_handle<> h) noexcept
     {
         execute_ = &run;
-        handle = h;
+        task_ = h.address();
     }
     /// Before it is started, on whichever thread.
     void report_end() noexcept
     {
-        done_ = (this - index())->done_;
-        promise_base::of(handle).notify(*this);
+        if (const std::uint32_t i = index(); i != 0)
+            done_ = (this - i)->done_; // nobody writes to the first's
+        promise_base::of(handle()).notify(*this);
     }
 
     static void run(job* j) noexcept;
@@ -69,7 +71,11 @@ struct join_child final : job, completion {
     static std::coroutine_handle<> ended(completion* c, const std::exception_ptr& error) noexcept;
 
     join* const owner;
-    std::coroutine_handle<> handle;
+
+private:
+    void* task_; // a plain pointer, since the first child has none, and a handle would be cleared
+
+public:
     std::uint32_t credit; // siblings that ended before, inline, without being counted; of a range, how many it stands for
 
 private:
@@ -107,10 +113,10 @@ public:
         worker* const w = this_worker();
         if (TANDEM_UNLIKELY(!w || ctx != &w->owner()))
             return start_elsewhere(first, h);
-        if (TANDEM_UNLIKELY(!w->count_step() || !w->forks.has_room(n - 1)))
+        const std::size_t rest = n == 0 ? 0 : n - 1; // none is never started, but compiled
+        const auto from_last = [=](std::size_t k) { return first + (rest - k); };
+        if (TANDEM_UNLIKELY(!w->count_step() || !w->forks.try_push(rest, from_last)))
             return start_with_care(first, h);
-        for (std::size_t k = n; k > 1;)
-            w->forks.push_with_room(first + --k);
         if (n > 1 && TANDEM_UNLIKELY(w->owner().needs_notify()))
             return notify_and_start(h);
         return transfer(h);
@@ -151,7 +157,7 @@ private:
     bool decide(join_child* c) noexcept;
     /// The join was decided before this child was started: there is no point in starting it.
     [[nodiscard]] bool pointless() const noexcept { return TANDEM_UNLIKELY(decider_.load(std::memory_order_relaxed) != nullptr); }
-    template <bool Ranges>
+    template <bool Ranges, bool Shortcut>
     std::coroutine_handle<> child_ended(join_child* c) noexcept;
     std::coroutine_handle<> any_child_ended(join_child* c) noexcept;
     std::coroutine_handle<> hand_in(std::uint32_t credit) noexcept;

@@ -23,28 +23,34 @@ public:
         const std::int64_t b = bottom_.load(std::memory_order_relaxed) - 1;
         if (b < top_.load(std::memory_order_relaxed)) // top only grows: nothing here, whatever the thieves do
             return nullptr;
-        return begin_take() || finish_take() ? own(b) : nullptr;
+        const entry newest{b, own(b)};
+        return begin_take(newest) || finish_take() ? newest.what : nullptr;
     }
 
-    /// Owner only: whether `j` is what it pushed last, or what is left below that; it may have been stolen.
-    [[nodiscard]] bool is_newest(const job* j) const noexcept
+    /// A slot and what is in it.
+    struct entry {
+        std::int64_t at;
+        job* what;
+    };
+    /// Owner only: what it pushed last, or what is left below that; it may have been stolen.
+    [[nodiscard]] TANDEM_ALWAYS_INLINE entry newest() const noexcept
     {
         // A slot below bottom holds what this owner put there last, stolen or not: reading it needs no order.
-        return own(bottom_.load(std::memory_order_relaxed) - 1) == j;
+        const std::int64_t b = bottom_.load(std::memory_order_relaxed) - 1;
+        return {b, own(b)};
     }
 
     // The newest job is taken in two steps, so that the second can be kept out of a hot path: `begin_take`, and if that is not yet
     // enough, `finish_take`.
-    /// Owner only: true when the newest job is the owner's.
-    TANDEM_ALWAYS_INLINE bool begin_take() noexcept
+    /// Owner only, of what `newest` gave: true when it is the owner's.
+    TANDEM_ALWAYS_INLINE bool begin_take(const entry& e) noexcept
     {
-        const std::int64_t b = bottom_.load(std::memory_order_relaxed) - 1;
-        // Announce the intent to take slot b, then look for thieves. A thief reads top, makes everybody drain their store buffers,
-        // and then reads bottom. So either it sees our store and keeps off slot b, or its barrier came before our store, and then
-        // our load of top, later still, sees at least the top that the thief saw: b == top, and the exchange in finish_take decides.
-        bottom_.store(b, dekker_store);
+        // Announce the intent to take the slot, then look for thieves. A thief reads top, makes everybody drain their store buffers,
+        // and then reads bottom. So either it sees our store and keeps off the slot, or its barrier came before our store, and then
+        // our load of top, later still, sees at least the top that the thief saw: it is the slot, and the exchange in finish_take decides.
+        bottom_.store(e.at, dekker_store);
         light_barrier();
-        return TANDEM_LIKELY(top_.load(dekker_load) < b);
+        return TANDEM_LIKELY(top_.load(dekker_load) < e.at);
     }
     /// Owner only: after `begin_take` gave false, whether it is the owner's all the same.
     TANDEM_NOINLINE bool finish_take() noexcept

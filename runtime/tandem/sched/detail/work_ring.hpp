@@ -51,6 +51,20 @@ public:
         bottom_.store(b + 1, dekker_store);
     }
 
+    /// Owner only: pushes `job_of(0)` to `job_of(n - 1)`, or nothing if there is no room; which it may say when there is.
+    template <class F>
+    TANDEM_ALWAYS_INLINE bool try_push(std::size_t n, F job_of) noexcept
+    {
+        const std::int64_t b = bottom_.load(std::memory_order_relaxed);
+        const std::int64_t end = b + static_cast<std::int64_t>(n);
+        if (TANDEM_UNLIKELY(end > limit_))
+            return false;
+        for (std::size_t k = 0; k < n; ++k)
+            slots_[(b + static_cast<std::int64_t>(k)) & mask_].store(job_of(k), std::memory_order_relaxed);
+        bottom_.store(end, dekker_store); // as in push_with_room
+        return true;
+    }
+
     /// Anybody; a hint unless called by the owner.
     [[nodiscard]] bool empty() const noexcept { return size_hint() <= 0; }
     [[nodiscard]] std::int64_t size_hint() const noexcept
