@@ -5,7 +5,6 @@
 #include "problems.hpp"
 
 #include <coroutine>
-#include <cstdlib>
 #include <exception>
 #include <new>
 

@@ -603,7 +603,7 @@ TEST_CASE("the same on a pool, in plain sync_wait, and spawned as it is")
 
 namespace {
 
-/// Of `of` children the one numbered `k`: fails if it is `failing`; first lets others go if `waits`.
+/// Child number `k`: fails if it is `failing`; first lets others go if `waits`.
 task<int> child(int k, int failing, bool waits)
 {
     if (waits)

@@ -52,7 +52,7 @@ std::coroutine_handle<> join_child::ended(completion* c, const std::exception_pt
             return self->owner->child_failed<Policy>(self, error);
     if constexpr (Policy == join_policy::first_end || Policy == join_policy::first_success)
         self->owner->decide(self);
-    return self->owner->child_ended < Ranges, Policy == join_policy::none || Policy == join_policy::first_error > (self);
+    return self->owner->child_ended<Ranges, last_needs_no_report(Policy)>(self);
 }
 
 // Run once per task of a fork-join program: nothing is called on the way but at the end, so that nothing has to be saved.
@@ -88,11 +88,9 @@ TANDEM_ALWAYS_INLINE std::coroutine_handle<> join::continue_after(join_child* c)
     if constexpr (Ranges)
         if (next->is_range())
             halve(*this_worker(), next, next->credit);
-    if (TANDEM_UNLIKELY(pointless())) {
-        next->credit = c->credit + 1;
-        return any_child_ended(next);
-    }
     next->credit = c->credit + 1;
+    if (pointless())
+        return any_child_ended(next);
     next->report_end();
     return next->handle();
 }

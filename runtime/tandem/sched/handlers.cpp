@@ -12,12 +12,9 @@ namespace tandem {
 /// The worker that may run tasks in a handler, here and now; or null.
 worker* scheduler::handlers_worker() const noexcept
 {
-    worker* const w = this_worker();
-    if (!w || &w->owner() != this)
-        return nullptr;
     // Once a pool has had more threads than it was asked for, only pumps run tasks: they are counted, and a pool of one thread stays as
     // good as a lock.
-    return impl_->has_substitutes.load(std::memory_order_relaxed) ? nullptr : w;
+    return impl_->has_substitutes.load(std::memory_order_relaxed) ? nullptr : own_worker();
 }
 
 void scheduler::resume_from_handler(job& j) noexcept
@@ -87,8 +84,8 @@ void scheduler::follow_if_too_many_serve(worker& w) noexcept
     if (impl_->others.too_many_serve() && !impl_->has_substitutes.load(std::memory_order_relaxed))
         // Not here: below us on the stack may be a handler of the program's, which wants to go on.
         asio::post(impl_->pool, [this] {
-            worker* const self = this_worker();
-            if (!self || &self->owner() != this)
+            worker* const self = own_worker();
+            if (!self)
                 return;
             if (impl_->others.follow(impl_->pool)) {
                 if (pump(*self))

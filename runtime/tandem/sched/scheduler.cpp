@@ -94,13 +94,14 @@ bool scheduler::pump(worker& w, begun how) noexcept
             // After work that came out of Asio more of it is likely to be there, and looks are.
             const bool waits_here = how == begun::posted && !w.looks_.load(std::memory_order_relaxed);
             bool one_too_many = false;
-            for (int spin = waits_here ? 0 : spins_before_retiring; spin < spins_before_retiring && !j && !one_too_many; ++spin) {
+            for (int spin = waits_here ? 0 : spins_before_retiring; spin < spins_before_retiring && !j; ++spin) {
                 const std::int64_t away = wait.turn(8);
+                one_too_many = away > detail::spinning::to_somebody_ns && searching(state_.load(std::memory_order_relaxed)) > 1;
+                if (one_too_many)
+                    break;
                 if (away > long_yield_ns)
                     spin = spins_before_retiring; // after one more look
-                one_too_many = away > detail::spinning::to_somebody_ns && searching(state_.load(std::memory_order_relaxed)) > 1;
-                if (!one_too_many)
-                    j = find(w);
+                j = find(w);
             }
             if (!j) {
                 w.end_pump();

@@ -202,6 +202,12 @@ private:
     }
     void inject(job& j) noexcept;
     bool push_here(job& j) noexcept;
+    /// The worker of this scheduler that the calling thread is, or null.
+    [[nodiscard]] worker* own_worker() const noexcept
+    {
+        worker* const w = this_worker();
+        return w && &w->owner() == this ? w : nullptr;
+    }
     [[nodiscard]] worker* handlers_worker() const noexcept;
     [[nodiscard]] bool work_left(std::uint64_t before) const noexcept;
     void execute_first(worker& w, job& first, bool others_come) noexcept;

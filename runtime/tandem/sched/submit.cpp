@@ -44,8 +44,8 @@ void scheduler::inject(job& j) noexcept
 /// Queues `j` on this thread; false when it is none of ours.
 bool scheduler::push_here(job& j) noexcept
 {
-    worker* const w = this_worker();
-    if (!w || &w->owner() != this)
+    worker* const w = own_worker();
+    if (!w)
         return false;
     w->spawns.push(&j);
     w->notify();
@@ -105,8 +105,8 @@ void scheduler::wake_one() noexcept
 struct scheduler::pump_handler {
     void operator()() const noexcept
     {
-        worker* const w = this_worker();
-        if (!w || &w->owner() != sched) {
+        worker* const w = sched->own_worker();
+        if (!w) {
             sched->post_pump(how); // a thread that the user attached to the Asio pool: it serves I/O, but is no worker
             return;
         }

@@ -226,8 +226,7 @@ void scheduler::add_substitute_if_needed() noexcept
 
 void scheduler::count_submitted() noexcept
 {
-    worker* const w = this_worker();
-    if (w && &w->owner() == this)
+    if (worker* const w = own_worker())
         add_one(w->submitted_);
     else
         submitted_outside_.fetch_add(1, std::memory_order_seq_cst);
@@ -235,8 +234,7 @@ void scheduler::count_submitted() noexcept
 
 void scheduler::count_finished() noexcept
 {
-    worker* const w = this_worker();
-    if (w && &w->owner() == this) {
+    if (worker* const w = own_worker()) {
         w->finished_.store(w->finished_.load(std::memory_order_relaxed) + 1, detail::dekker_store);
         detail::light_barrier();
     }

@@ -96,9 +96,7 @@ TANDEM_ALWAYS_INLINE void prepare_child(
     join& j, join_child* first, std::size_t index, std::size_t n, task<T>& t, std::coroutine_handle<> parent) noexcept
 {
     join_child* const at = first + index;
-    // What such a policy has to know of the last child is seen in its task.
-    constexpr bool shortcut = Policy == join_policy::none || Policy == join_policy::first_error;
-    const std::uint32_t place = join_child::place(index, n, shortcut);
+    const std::uint32_t place = join_child::place(index, n, last_needs_no_report(Policy));
     if (index == 0) {
         task_access::prepare(t, j.env, *at);
         std::construct_at(at, j, &join_child::ended<Policy, Ranges>, place);
@@ -145,7 +143,7 @@ public:
             if (children_.size() == 0)
                 return children_.result();
         started_.clear();
-        if (TANDEM_UNLIKELY(join_.decided_or_linked() || last_failed()))
+        if (TANDEM_UNLIKELY(join_.decided_or_linked() || last_error() != nullptr))
             computed_here(*this)->settle();
         if constexpr (of_the_tasks)
             return children_.result();
@@ -170,13 +168,13 @@ private:
     };
     using started = std::conditional_t<Children::is_pack, started_by_first, started_by_flag>;
 
-    /// Of a last child that continued the parent nobody else was told.
-    [[nodiscard]] bool last_failed() const noexcept
+    /// What the last child threw, or null; under first_error only. If it continued the parent, the join was not told.
+    [[nodiscard]] const std::exception_ptr* last_error() const noexcept
     {
         if constexpr (Children::policy == join_policy::first_error && requires { children_.last(); })
-            return static_cast<bool>(task_access::error(children_.last()));
-        else
-            return false;
+            if (const std::exception_ptr& error = task_access::error(children_.last()))
+                return &error;
+        return nullptr;
     }
 
     // Out of the coroutine: compilers make better code of plain functions, and the coroutine saves fewer registers each time that it is
@@ -185,11 +183,9 @@ private:
     {
         join_.env.stop.leave_parent(); // now: what is awaited may outlive what it was awaited in, and so the source above
         if constexpr (Children::policy == join_policy::first_error) {
-            if (const std::exception_ptr* const error = join_.template error<Children::policy>())
-                std::rethrow_exception(*error);
-            if constexpr (requires { children_.last(); })
-                if (last_failed())
-                    std::rethrow_exception(task_access::error(children_.last()));
+            const std::exception_ptr* const error = join_.template error<Children::policy>();
+            if (const std::exception_ptr* const e = error ? error : last_error())
+                std::rethrow_exception(*e);
         }
     }
     TANDEM_NOINLINE void end() noexcept
@@ -275,7 +271,7 @@ public:
             return nullptr; // not started
     }
     [[nodiscard]] const auto& last() const noexcept
-        requires(sizeof...(Tasks) > 0)
+        requires(is_pack)
     {
         return std::get<sizeof...(Tasks) - 1>(tasks_);
     }

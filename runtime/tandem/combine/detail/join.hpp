@@ -21,6 +21,10 @@ enum class join_policy : unsigned char {
     first_success, ///< the first that ends without an error
 };
 
+/// Whether the last child, when all before it ran inline, may continue the parent without a report to the join: what such a policy has to know
+/// of it is seen in its task.
+constexpr bool last_needs_no_report(join_policy p) noexcept { return p == join_policy::none || p == join_policy::first_error; }
+
 /// One child of a join: what is queued, and what learns that the child ended. The children of a join lie in one array.
 ///
 /// All but the first are prepared to continue the parent at their end. That is right for the last one when all before it ran inline, since
@@ -33,7 +37,7 @@ struct join_child final : job, completion {
     {
     }
     join_child(join& j, std::coroutine_handle<> h, std::uint32_t place) noexcept
-        : job(&run), owner(&j), task_(h.address()), credit(0), place_(place)
+        : job(&run), owner(&j), credit(0), place_(place), task_(h.address())
     {
     }
     [[nodiscard]] std::coroutine_handle<> handle() const noexcept { return std::coroutine_handle<>::from_address(task_); }
@@ -71,25 +75,21 @@ struct join_child final : job, completion {
     static std::coroutine_handle<> ended(completion* c, const std::exception_ptr& error) noexcept;
 
     join* const owner;
-
-private:
-    void* task_; // a plain pointer, since the first child has none, and a handle would be cleared
-
-public:
     std::uint32_t credit; // siblings that ended before, inline, without being counted; of a range, how many it stands for
 
 private:
     // Four times the index, 2 for the last but one if the last may take the shortcut, and 1 for the last: a branch that hangs on one load is
     // sooner found to be mispredicted than one on three.
     std::uint32_t place_;
+    void* task_; // a plain pointer, since the first child has none, and a handle would be cleared
 };
 
 /// Runs several tasks and continues the parent when all have ended: fork and join.
 ///
 /// All children but the first are queued on the forking worker, and the first runs at once, inline. When a child ends on that worker
 /// and its next sibling is still at the bottom of the worker's queue, nobody else has seen that sibling: it runs next, inline, and
-/// carries the credit for those that ended before it; the last then continues the parent, as if it alone were awaited. Only when a sibling was stolen, or a child ends elsewhere, is the credit
-/// handed in at the shared counter. A join of which nothing was stolen does no atomic read-modify-write but the queue's own.
+/// carries the credit for those that ended before it; the last then continues the parent, as if it alone were awaited. Only when a
+/// sibling was stolen, or a child ends elsewhere, is the credit handed in at the shared counter. A join of which nothing was stolen does no atomic read-modify-write but the queue's own.
 ///
 /// Where there are many children they are queued as ranges, each of which is halved when its turn comes: a thief takes half of what is left,
 /// not one by one, and the queue holds as many entries as the number has digits.

@@ -20,11 +20,10 @@ public:
     /// Owner only: the newest job, or null.
     job* pop() noexcept
     {
-        const std::int64_t b = bottom_.load(std::memory_order_relaxed) - 1;
-        if (b < top_.load(std::memory_order_relaxed)) // top only grows: nothing here, whatever the thieves do
+        const entry e = newest();
+        if (e.at < top_.load(std::memory_order_relaxed)) // top only grows: nothing here, whatever the thieves do
             return nullptr;
-        const entry newest{b, own(b)};
-        return begin_take(newest) || finish_take() ? newest.what : nullptr;
+        return begin_take(e) || finish_take() ? e.what : nullptr;
     }
 
     /// A slot and what is in it.

@@ -30,25 +30,9 @@ public:
     /// Owner only.
     void push(job* j)
     {
-        if (TANDEM_UNLIKELY(!has_room(1)))
+        const auto it = [=](std::size_t) { return j; };
+        while (!try_push(1, it))
             make_room();
-        push_with_room(j);
-    }
-
-    /// Owner only: whether n more fit; may say no when they would.
-    [[nodiscard]] TANDEM_ALWAYS_INLINE bool has_room(std::size_t n) const noexcept
-    {
-        return bottom_.load(std::memory_order_relaxed) + static_cast<std::int64_t>(n) <= limit_;
-    }
-
-    /// Owner only, after `has_room`.
-    TANDEM_ALWAYS_INLINE void push_with_room(job* j) noexcept
-    {
-        const std::int64_t b = bottom_.load(std::memory_order_relaxed);
-        slots_[b & mask_].store(j, std::memory_order_relaxed);
-        // release: who sees the new bottom sees the slot and the job behind it. (A light barrier and the look at the scheduler's
-        // state follow in the caller, hence seq_cst under TSan.)
-        bottom_.store(b + 1, dekker_store);
     }
 
     /// Owner only: pushes `job_of(0)` to `job_of(n - 1)`, or nothing if there is no room; which it may say when there is.
@@ -61,7 +45,9 @@ public:
             return false;
         for (std::size_t k = 0; k < n; ++k)
             slots_[(b + static_cast<std::int64_t>(k)) & mask_].store(job_of(k), std::memory_order_relaxed);
-        bottom_.store(end, dekker_store); // as in push_with_room
+        // release: who sees the new bottom sees the slots and the jobs behind them. (A light barrier and the look at the scheduler's
+        // state follow in the caller, hence seq_cst under TSan.)
+        bottom_.store(end, dekker_store);
         return true;
     }
 
