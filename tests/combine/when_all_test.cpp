@@ -290,6 +290,48 @@ TASK_TEST_CASE("values are moved, not copied, and what can only be moved may be 
     CHECK(*p + *q == 11);
 }
 
+/// Throws when it is moved for the last of so many times.
+struct breakable {
+    explicit breakable(int& m) noexcept : moves(&m) {}
+    breakable(breakable&& other) : moves(other.moves)
+    {
+        if (--*moves == 0)
+            throw std::runtime_error("moved once too often");
+    }
+    int* moves;
+};
+
+TASK_TEST_CASE("the children are gone when their values have been taken, or could not be")
+{
+    tally t;
+    const auto makes = [](tracked, int& moves) -> task<breakable> { co_return breakable(moves); };
+    int all_moves = 100;
+    {
+        auto both = when_all(makes(tracked(t), all_moves), makes(tracked(t), all_moves));
+        co_await std::move(both);
+    }
+    all_moves = 100 - all_moves;
+    CHECK(all_moves <= 6);                                             // into the task, out of it, into the tuple
+    for (int breaks_at = 3; breaks_at <= all_moves + 1; ++breaks_at) { // as the first value is taken, the second, or never
+        int moves = breaks_at;
+        auto a = makes(tracked(t), moves);
+        auto b = makes(tracked(t), moves);
+        CHECK(t.alive == 2);
+        std::string what;
+        try {
+            auto both = when_all(std::move(a), std::move(b));
+            const auto values = co_await std::move(both);
+            CHECK(std::get<0>(values).moves == &moves);
+            CHECK(t.alive == 0);
+        }
+        catch (const std::runtime_error& e) {
+            what = e.what();
+        }
+        CHECK(what == (breaks_at <= all_moves ? "moved once too often" : ""));
+        CHECK(t.alive == 0);
+    }
+}
+
 TASK_TEST_CASE("the children run concurrently in the context of the parent, the first one at once")
 {
     std::vector<int> order;

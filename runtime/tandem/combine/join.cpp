@@ -13,7 +13,7 @@ struct join_kinds {
     static completion_kind::description waited_for_by(const completion& c) noexcept
     {
         const auto& child = static_cast<const join_child&>(c);
-        const join& j = *child.owner;
+        const join& j = child.owner();
         const char* name = "when_all";
         if (Policy == join_policy::first_end)
             name = "race";
@@ -49,10 +49,10 @@ std::coroutine_handle<> join_child::ended(completion* c, const std::exception_pt
     auto* const self = &static_cast<join_child&>(*c); // it is not null
     if constexpr (Policy != join_policy::none)
         if (TANDEM_UNLIKELY(static_cast<bool>(error)))
-            return self->owner->child_failed<Policy>(self, error);
+            return self->owner().child_failed<Policy>(self, error);
     if constexpr (Policy == join_policy::first_end || Policy == join_policy::first_success)
-        self->owner->decide(self);
-    return self->owner->child_ended<Ranges, last_needs_no_report(Policy)>(self);
+        self->owner().decide(self);
+    return join::child_ended<Ranges, last_needs_no_report(Policy)>(self);
 }
 
 // Run once per task of a fork-join program: nothing is called on the way but at the end, so that nothing has to be saved.
@@ -62,16 +62,16 @@ template <bool Ranges, bool Shortcut>
 TANDEM_ALWAYS_INLINE std::coroutine_handle<> join::child_ended(join_child* c) noexcept
 {
     if (c->is_last())
-        return c->credit == c->index() ? parent_ // nobody else ever looked at the counter
-                                       : hand_in(c->credit + 1);
+        return c->credit == c->index() ? c->owner().parent_ // nobody else ever looked at the counter
+                                       : hand_in(c);
     // The siblings were pushed by one worker only. If this thread is another, its slot may still hold the pointer of a node that once
     // was at this place, but that was stolen long ago, and then the take fails.
     worker* const w = this_worker();
     if (TANDEM_UNLIKELY(!w))
-        return hand_in(c->credit + 1);
+        return hand_in(c);
     const auto newest = w->forks.newest();
     if (TANDEM_UNLIKELY(newest.what != c + 1))
-        return hand_in(c->credit + 1);
+        return hand_in(c);
     if (TANDEM_UNLIKELY(!w->forks.begin_take(newest)))
         return continue_contended(c);
     if constexpr (Shortcut)
@@ -89,7 +89,7 @@ TANDEM_ALWAYS_INLINE std::coroutine_handle<> join::continue_after(join_child* c)
         if (next->is_range())
             halve(*this_worker(), next, next->credit);
     next->credit = c->credit + 1;
-    if (pointless())
+    if (c->owner().pointless())
         return any_child_ended(next);
     next->report_end();
     return next->handle();
@@ -99,7 +99,7 @@ TANDEM_NOINLINE std::coroutine_handle<> join::continue_contended(join_child* c) 
 {
     worker& w = *this_worker();
     // Laid out for thieves, and none has come?
-    return w.forks.finish_take() || w.shared.take_if(c + 1) ? continue_after<true>(c) : hand_in(c->credit + 1);
+    return w.forks.finish_take() || w.shared.take_if(c + 1) ? continue_after<true>(c) : hand_in(c);
 }
 
 TANDEM_NOINLINE std::coroutine_handle<> join::any_child_ended(join_child* c) noexcept { return child_ended<true, false>(c); }
@@ -120,8 +120,8 @@ void join_child::run(job* j) noexcept
 {
     auto* const self = static_cast<join_child*>(j);
     self->credit = 0; // it may have stood for a range
-    if (self->owner->pointless()) {
-        tandem::resume(self->owner->any_child_ended(self)); // not started, it counts as ended
+    if (self->owner().pointless()) {
+        tandem::resume(join::any_child_ended(self)); // not started, it counts as ended
         return;
     }
     self->report_end();
@@ -133,7 +133,7 @@ void join_child::run_range(job* j) noexcept
     auto* const self = static_cast<join_child*>(j);
     const std::size_t n = self->credit;
     worker* const w = this_worker();
-    if (w && self->owner->env.ctx == &w->owner()) {
+    if (w && self->owner().env.ctx == &w->owner()) {
         join::halve(*w, self, n);
         run(self);
         return;
@@ -175,11 +175,14 @@ std::coroutine_handle<> join::start_range(const context* ctx, join_child* first,
     return transfer(h);
 }
 
-TANDEM_NOINLINE std::coroutine_handle<> join::hand_in(std::uint32_t credit) noexcept
+/// The child that ends, and those whose credit it carries.
+TANDEM_NOINLINE std::coroutine_handle<> join::hand_in(join_child* c) noexcept
 {
+    join& j = c->owner();
+    const std::uint32_t ended = c->credit + 1;
     // acq_rel: the last to hand in sees what the children on other threads wrote, and they are done with this object.
-    if (left_.fetch_sub(credit, std::memory_order_acq_rel) == credit)
-        return parent_;
+    if (j.left_.fetch_sub(ended, std::memory_order_acq_rel) == ended)
+        return j.parent_;
     return std::noop_coroutine();
 }
 

@@ -2,6 +2,7 @@
 
 #include <tandem/base/errc.hpp>
 #include <tandem/combine/detail/children.hpp>
+#include <tandem/combine/detail/join_awaiter.hpp>
 #include <tandem/trace/observer.hpp>
 
 #include <cstddef>

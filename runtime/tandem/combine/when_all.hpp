@@ -3,6 +3,7 @@
 #include <tandem/base/inplace_vector.hpp>
 #include <tandem/base/outcome.hpp>
 #include <tandem/combine/detail/children.hpp>
+#include <tandem/combine/detail/join_awaiter.hpp>
 #include <tandem/combine/result_buffer.hpp>
 #include <tandem/task/awaitable.hpp>
 
@@ -121,10 +122,9 @@ public:
     static constexpr join_policy policy = join_policy::first_error;
     using pack_children<Tasks...>::pack_children;
 
-    auto result()
+    TANDEM_ALWAYS_INLINE auto result()
     {
-        return std::apply(
-            [](auto&... t) { return std::tuple<nonvoid<typename Tasks::value_type>...>(take_unchecked(t)...); }, this->tasks_);
+        return this->take_all([](auto& t) -> decltype(auto) { return take_unchecked(t); });
     }
 };
 
@@ -136,8 +136,7 @@ public:
 
     auto result()
     {
-        return std::apply(
-            [](auto&... t) { return std::tuple<outcome<typename Tasks::value_type>...>(take_outcome(t)...); }, this->tasks_);
+        return this->take_all([](auto& t) { return take_outcome(t); });
     }
 };
 

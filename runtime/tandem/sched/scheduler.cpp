@@ -15,8 +15,9 @@ namespace {
 // A pump gives its thread back to Asio after this long. Short enough that a timer behind a flood of tasks is late by little more
 // than one task; long enough that the round trip through Asio's queue, some 300 ns, does not count.
 constexpr std::int64_t time_slice_ns = 500'000;
-// The clock is read every so many steps while they are short, and after every one while they are long.
-constexpr std::int32_t most_steps_between_reads = 64;
+// The clock is read every so many steps while they are short, and after every one while they are long. At 20 ns for a fork and as much for
+// the clock, 64 would cost two hundredths.
+constexpr std::int32_t most_steps_between_reads = 256;
 // A handler of Asio's that forks does not look at a clock: after so many forks it becomes a pump.
 constexpr std::uint32_t handler_steps = 32;
 // Every so many tasks the shared queues come first, so that a worker that keeps feeding itself does not starve them. A prime, so

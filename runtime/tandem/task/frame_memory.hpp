@@ -40,6 +40,20 @@ void large_frame_free(void* block) noexcept;
 /// Takes a block for which there is no room.
 void frame_overflow(void* block, std::size_t k) noexcept;
 
+/// The blocks of class k that this thread has at hand.
+class own_list {
+public:
+    TANDEM_ALWAYS_INLINE explicit own_list(std::size_t k) noexcept : at_(offsetof(thread_state, frames) + k * sizeof(size_class)) {}
+    [[nodiscard]] TANDEM_ALWAYS_INLINE void** top() const noexcept { return own_.load<void**>(at_ + offsetof(size_class, top)); }
+    [[nodiscard]] TANDEM_ALWAYS_INLINE void** base() const noexcept { return own_.load<void**>(at_ + offsetof(size_class, base)); }
+    [[nodiscard]] TANDEM_ALWAYS_INLINE void** end() const noexcept { return own_.load<void**>(at_ + offsetof(size_class, end)); }
+    TANDEM_ALWAYS_INLINE void set_top(void** top) const noexcept { own_.store(at_ + offsetof(size_class, top), top); }
+
+private:
+    own_state own_;
+    std::size_t at_;
+};
+
 } // namespace detail
 
 /// Memory for coroutine frames and call states: recycled blocks by size class, per thread, above `operator new`.
@@ -54,10 +68,12 @@ void frame_overflow(void* block, std::size_t k) noexcept;
     const std::size_t k = detail::frame_class(size);
     if (TANDEM_UNLIKELY(k >= detail::frame_classes))
         return detail::large_frame_allocate(size);
-    detail::size_class& list = detail::this_thread().frames[k];
-    if (TANDEM_UNLIKELY(list.top == list.base))
+    const detail::own_list list(k);
+    void** const top = list.top();
+    if (TANDEM_UNLIKELY(top == list.base()))
         return detail::frame_refill(k);
-    return *--list.top;
+    list.set_top(top - 1);
+    return top[-1];
 }
 
 TANDEM_ALWAYS_INLINE void frame_free(void* block, std::size_t size) noexcept
@@ -67,12 +83,14 @@ TANDEM_ALWAYS_INLINE void frame_free(void* block, std::size_t size) noexcept
         detail::large_frame_free(block);
         return;
     }
-    detail::size_class& list = detail::this_thread().frames[k];
-    if (TANDEM_UNLIKELY(list.top == list.end)) {
+    const detail::own_list list(k);
+    void** const top = list.top();
+    if (TANDEM_UNLIKELY(top == list.end())) {
         detail::frame_overflow(block, k);
         return;
     }
-    *list.top++ = block;
+    list.set_top(top + 1);
+    *top = block;
 }
 
 } // namespace tandem

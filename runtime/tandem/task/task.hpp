@@ -315,19 +315,23 @@ struct task_access {
     template <class T>
     static std::coroutine_handle<> prepare(task<T>& t, environment& env, completion& c) noexcept
     {
-        TANDEM_ASSERT(t.handle_ && !t.handle_.promise().env_, "a task is awaited once");
-        t.handle_.promise().env_ = &env;
-        t.handle_.promise().notify(c);
+        prepare(t.handle_, env).notify(c);
         return t.handle_;
     }
     /// Makes `t` continue with `parent`, in an environment other than the parent's; returns the handle to resume.
     template <class T>
     static std::coroutine_handle<> prepare(task<T>& t, environment& env, std::coroutine_handle<> parent) noexcept
     {
-        TANDEM_ASSERT(t.handle_ && !t.handle_.promise().env_, "a task is awaited once");
-        t.handle_.promise().env_ = &env;
-        t.handle_.promise().continue_with(parent);
+        prepare(t.handle_, env).continue_with(parent);
         return t.handle_;
+    }
+    /// The common part, of the task behind `h`; for one who says next what it is to do at its end.
+    static promise_base& prepare(std::coroutine_handle<> h, environment& env) noexcept
+    {
+        TANDEM_ASSERT(h && !promise_base::of(h).env_, "a task is awaited once");
+        promise_base& p = promise_base::of(h);
+        p.env_ = &env;
+        return p;
     }
     /// A task as it is passed between the library and a program that may be built by another compiler: see TANDEM_TRIVIAL_ABI.
     template <class T>
@@ -344,6 +348,13 @@ struct task_access {
     static std::coroutine_handle<> handle(const task<T>& t) noexcept
     {
         return t.handle_;
+    }
+    /// Makes all of them empty, which none is: one after another, and without a call between that might have changed an empty one.
+    template <class... T>
+    TANDEM_ALWAYS_INLINE static void destroy(task<T>&... t) noexcept
+    {
+        (t.handle_.destroy(), ...);
+        ((t.handle_ = nullptr), ...);
     }
     /// Whether `t` is a task that somebody has begun to await.
     template <class T>

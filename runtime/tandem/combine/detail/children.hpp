@@ -91,166 +91,26 @@ private:
 };
 static_assert(std::is_trivially_destructible_v<join_child>);
 
-template <join_policy Policy, bool Ranges, class T>
-TANDEM_ALWAYS_INLINE void prepare_child(
-    join& j, join_child* first, std::size_t index, std::size_t n, task<T>& t, std::coroutine_handle<> parent) noexcept
+// A child's node and its promise are written apart: of stores one after another to words of one cache line, some processors write two at once.
+template <join_policy Policy, bool Ranges>
+TANDEM_ALWAYS_INLINE void make_node(
+    join& j, join_child* first, std::size_t index, std::size_t n, std::coroutine_handle<> h) noexcept
 {
-    join_child* const at = first + index;
     const std::uint32_t place = join_child::place(index, n, last_needs_no_report(Policy));
-    if (index == 0) {
-        task_access::prepare(t, j.env, *at);
-        std::construct_at(at, j, &join_child::ended<Policy, Ranges>, place);
-    }
+    if (index == 0)
+        std::construct_at(first, j, &join_child::ended<Policy, Ranges>, place);
     else
-        std::construct_at(at, j, task_access::prepare(t, j.env, parent), place);
+        std::construct_at(first + index, h, place);
 }
-
-/// `Children`, which holds the tasks, prepares them and makes the result, and room for their join: the awaiter of them all.
-template <class Children>
-class join_awaiter {
-public:
-    template <class... A>
-        requires std::constructible_from<Children, A...>
-    explicit join_awaiter(A&&... a) : children_(std::forward<A>(a)...)
-    {
-    }
-    /// Of one that has not been awaited.
-    join_awaiter(join_awaiter&& other) noexcept(std::is_nothrow_move_constructible_v<Children>)
-        : children_(std::move(other.children_))
-    {
-    }
-    join_awaiter& operator=(join_awaiter&&) = delete;
-    TANDEM_ALWAYS_INLINE ~join_awaiter()
-    {
-        // A child that is destroyed in its wait looks for the join only if it may be told of a stop, and then the join is linked.
-        if (TANDEM_LIKELY(started_.now(children_)) && TANDEM_UNLIKELY(join_.env.stop.is_linked()))
-            computed_here(*this)->end();
-    }
-
-    [[nodiscard]] bool await_ready() const noexcept { return children_.size() == 0; }
-
-    template <class Promise>
-    TANDEM_ALWAYS_INLINE std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> parent) noexcept(!allocates)
-    {
-        // The first child's handle is in a register here; if it were read back there, each fork would wait for its store.
-        return computed_here(*this)->fork(environment_of(parent), parent, children_.first_handle());
-    }
-
-    TANDEM_ALWAYS_INLINE decltype(auto) await_resume()
-    {
-        constexpr bool of_the_tasks = requires { children_.result(); }; // and not of how the join was decided
-        if constexpr (of_the_tasks)
-            if (children_.size() == 0)
-                return children_.result();
-        started_.clear();
-        if (TANDEM_UNLIKELY(join_.decided_or_linked() || last_error() != nullptr))
-            computed_here(*this)->settle();
-        if constexpr (of_the_tasks)
-            return children_.result();
-        else
-            return children_.result(join_);
-    }
-
-private:
-    static constexpr bool allocates = Children::in_ranges;
-    /// Whether the children were started, and the join has not ended. Nothing is between the construction of a pack's join and its start, so
-    /// that the first can be told from the first child, two stores less for each fork; the second need not be: `end` may come twice.
-    struct started_by_flag {
-        [[nodiscard]] bool now(const Children&) const noexcept { return flag; }
-        void set() noexcept { flag = true; }
-        void clear() noexcept { flag = false; }
-        bool flag = false;
-    };
-    struct started_by_first {
-        [[nodiscard]] static bool now(const Children& c) noexcept { return c.first_is_awaited(); }
-        static void set() noexcept {}
-        static void clear() noexcept {}
-    };
-    using started = std::conditional_t<Children::is_pack, started_by_first, started_by_flag>;
-
-    /// What the last child threw, or null; under first_error only. If it continued the parent, the join was not told.
-    [[nodiscard]] const std::exception_ptr* last_error() const noexcept
-    {
-        if constexpr (Children::policy == join_policy::first_error && requires { children_.last(); })
-            if (const std::exception_ptr& error = task_access::error(children_.last()))
-                return &error;
-        return nullptr;
-    }
-
-    // Out of the coroutine: compilers make better code of plain functions, and the coroutine saves fewer registers each time that it is
-    // entered, be it to do something seldom.
-    TANDEM_NOINLINE void settle()
-    {
-        join_.env.stop.leave_parent(); // now: what is awaited may outlive what it was awaited in, and so the source above
-        if constexpr (Children::policy == join_policy::first_error) {
-            const std::exception_ptr* const error = join_.template error<Children::policy>();
-            if (const std::exception_ptr* const e = error ? error : last_error())
-                std::rethrow_exception(*e);
-        }
-    }
-    TANDEM_NOINLINE void end() noexcept
-    {
-        children_.destroy(); // before what they refer to
-        join_.~join();
-    }
-    TANDEM_NOINLINE std::coroutine_handle<> fork(
-        const environment& env, std::coroutine_handle<> parent, std::coroutine_handle<> h) noexcept(!allocates)
-    {
-        Children& children = children_;
-        const context* const ctx = env.ctx;
-        const std::size_t n = children.size();
-        join_child* const first = nodes_.allocate(n);
-        join& j = *std::construct_at(&join_, env, n, parent);
-        if constexpr (Children::policy == join_policy::first_success)
-            j.expects_failures();
-        started_.set(); // before the start, which may be the last touch; after what can throw it would be too late
-        children.template prepare<Children::policy>(j, first, parent);
-        if constexpr (Children::in_ranges)
-            return j.start_range(ctx, first, h, n);
-        else
-            return j.start(ctx, first, h, n);
-    }
-
-    union {
-        join join_; // once started
-    };
-    typename Children::nodes nodes_;
-    Children children_;
-    [[no_unique_address]] started started_;
-};
-
-#if defined(__clang__)
-template <class Awaiter>
-using awaiter_in_place = Awaiter&;
-#else
-/// GCC 12 copies an awaiter that it gets by reference.
-template <class Awaiter>
-class awaiter_in_place {
-public:
-    awaiter_in_place(Awaiter& a) noexcept : awaiter_(a) {} // NOLINT: implicit, as it stands for a reference
-    [[nodiscard]] bool await_ready() const noexcept { return awaiter_.await_ready(); }
-    template <class Promise>
-    TANDEM_ALWAYS_INLINE std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> h) const
-        noexcept(noexcept(awaiter_.await_suspend(h)))
-    {
-        return awaiter_.await_suspend(h);
-    }
-    TANDEM_ALWAYS_INLINE decltype(auto) await_resume() const { return awaiter_.await_resume(); }
-
-private:
-    Awaiter& awaiter_;
-};
-#endif
-
-/// What a combinator returns. Awaited once, as an rvalue; moved only before that.
-template <class Children>
-class [[nodiscard("co_await it, or co_spawn it")]] joined : join_awaiter<Children> {
-    using awaiter = join_awaiter<Children>;
-
-public:
-    using awaiter::awaiter;
-    awaiter_in_place<awaiter> operator co_await() && noexcept { return *this; }
-};
+TANDEM_ALWAYS_INLINE void prepare_child(
+    join& j, join_child* first, std::size_t index, std::coroutine_handle<> h, std::coroutine_handle<> parent) noexcept
+{
+    promise_base& child = task_access::prepare(h, j.env);
+    if (index == 0)
+        child.notify(*first);
+    else
+        child.continue_with(parent);
+}
 
 template <class... Tasks>
 class pack_children {
@@ -270,6 +130,13 @@ public:
         else
             return nullptr; // not started
     }
+    [[nodiscard]] std::coroutine_handle<> last_handle() const noexcept
+    {
+        if constexpr (is_pack)
+            return task_access::handle(last());
+        else
+            return nullptr;
+    }
     [[nodiscard]] const auto& last() const noexcept
         requires(is_pack)
     {
@@ -277,16 +144,40 @@ public:
     }
 
     template <join_policy Policy>
-    TANDEM_ALWAYS_INLINE void prepare(join& j, join_child* first, std::coroutine_handle<> parent) noexcept
+    TANDEM_ALWAYS_INLINE void prepare(join& j, join_child* first, std::coroutine_handle<> parent,
+        std::coroutine_handle<> first_handle, std::coroutine_handle<> last_handle) noexcept
     {
         [&]<std::size_t... I>(std::index_sequence<I...>) {
-            (prepare_child<Policy, in_ranges>(j, first, I, sizeof...(I), std::get<I>(tasks_), parent), ...);
+            constexpr std::size_t n = sizeof...(I);
+            [[maybe_unused]] const auto handle = [&](std::size_t i, const auto& t) { // of nothing it is not called
+                if (i == 0)
+                    return first_handle;
+                return i == n - 1 ? last_handle : task_access::handle(t);
+            };
+            (make_node<Policy, in_ranges>(j, first, I, n, handle(I, std::get<I>(tasks_))), ...);
+            (prepare_child(j, first, I, handle(I, std::get<I>(tasks_)), parent), ...);
         }(std::index_sequence_for<Tasks...>{});
     }
 
     void destroy() noexcept { tasks_ = std::tuple<Tasks...>(); }
 
 protected:
+    /// What `take` makes of each task. Then the tasks are destroyed, here and not at the end of the expression: so the compiler sees that the
+    /// destructors have nothing to do.
+    template <class Take>
+    TANDEM_ALWAYS_INLINE auto take_all(Take take)
+    {
+        struct destroyer {
+            std::tuple<Tasks...>& tasks;
+            ~destroyer()
+            {
+                std::apply([](Tasks&... t) { task_access::destroy(t...); }, tasks);
+            }
+        };
+        const destroyer at_exit{tasks_};
+        return std::apply([take](Tasks&... t) { return std::tuple<decltype(take(t))...>(take(t)...); }, tasks_);
+    }
+
     std::tuple<Tasks...> tasks_;
 };
 
@@ -321,15 +212,21 @@ public:
 
     [[nodiscard]] std::size_t size() const noexcept { return tasks_.size(); }
     [[nodiscard]] std::coroutine_handle<> first_handle() const noexcept { return task_access::handle(tasks_[0]); }
+    [[nodiscard]] static std::coroutine_handle<> last_handle() noexcept { return nullptr; } // found when it is prepared
     [[nodiscard]] const task_type& last() const noexcept { return tasks_[tasks_.size() - 1]; }
 
     template <join_policy Policy>
-    void prepare(join& j, join_child* first, std::coroutine_handle<> parent) noexcept
+    void prepare(join& j, join_child* first, std::coroutine_handle<> parent, std::coroutine_handle<> first_handle,
+        std::coroutine_handle<>) noexcept
     {
         const std::size_t n = tasks_.size();
-        prepare_child<Policy, in_ranges>(j, first, 0, n, tasks_[0], parent);
-        for (std::size_t i = 1; i < n; ++i)
-            prepare_child<Policy, in_ranges>(j, first, i, n, tasks_[i], parent);
+        make_node<Policy, in_ranges>(j, first, 0, n, first_handle);
+        prepare_child(j, first, 0, first_handle, parent);
+        for (std::size_t i = 1; i < n; ++i) {
+            const std::coroutine_handle<> h = task_access::handle(tasks_[i]);
+            make_node<Policy, in_ranges>(j, first, i, n, h);
+            prepare_child(j, first, i, h, parent);
+        }
     }
 
     void destroy() noexcept

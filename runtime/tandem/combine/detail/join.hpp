@@ -33,13 +33,11 @@ struct join_child final : job, completion {
     /// The first child, which runs at once, and need not be ready to be queued.
     // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init)
     join_child(join& j, completion::function* report, std::uint32_t place) noexcept
-        : completion(report), owner(&j), credit(0), place_(place)
+        : completion(report), credit(0), place_(place), owner_(&j)
     {
     }
-    join_child(join& j, std::coroutine_handle<> h, std::uint32_t place) noexcept
-        : job(&run), owner(&j), credit(0), place_(place), task_(h.address())
-    {
-    }
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init)
+    join_child(std::coroutine_handle<> h, std::uint32_t place) noexcept : job(&run), credit(0), place_(place), task_(h.address()) {}
     [[nodiscard]] std::coroutine_handle<> handle() const noexcept { return std::coroutine_handle<>::from_address(task_); }
     /// Of child i of n. `shortcut`: the last may continue the parent without a report.
     static constexpr std::uint32_t place(std::size_t i, std::size_t n, bool shortcut) noexcept
@@ -51,6 +49,8 @@ struct join_child final : job, completion {
     [[nodiscard]] bool leaves_the_last() const noexcept { return place_ == credit * 4 + 2; }
     /// Among the siblings.
     [[nodiscard]] std::uint32_t index() const noexcept { return place_ / 4; }
+    [[nodiscard]] const join_child& first() const noexcept { return *(this - index()); }
+    [[nodiscard]] join& owner() const noexcept { return *first().owner_; }
     /// For a first child that is queued all the same.
     void prepare_to_queue(std::coroutine_handle<> h) noexcept
     {
@@ -60,8 +60,8 @@ struct join_child final : job, completion {
     /// Before it is started, on whichever thread.
     void report_end() noexcept
     {
-        if (const std::uint32_t i = index(); i != 0)
-            done_ = (this - i)->done_; // nobody writes to the first's
+        if (index() != 0)
+            done_ = first().done_; // nobody writes to the first's
         promise_base::of(handle()).notify(*this);
     }
 
@@ -74,14 +74,14 @@ struct join_child final : job, completion {
     template <join_policy Policy, bool Ranges>
     static std::coroutine_handle<> ended(completion* c, const std::exception_ptr& error) noexcept;
 
-    join* const owner;
     std::uint32_t credit; // siblings that ended before, inline, without being counted; of a range, how many it stands for
 
 private:
     // Four times the index, 2 for the last but one if the last may take the shortcut, and 1 for the last: a branch that hangs on one load is
     // sooner found to be mispredicted than one on three.
     std::uint32_t place_;
-    void* task_; // a plain pointer, since the first child has none, and a handle would be cleared
+    void* task_;  // a plain pointer, since the first child has none, and a handle would be cleared
+    join* owner_; // of the first child only: a store less for each of the others
 };
 
 /// Runs several tasks and continues the parent when all have ended: fork and join.
@@ -158,19 +158,20 @@ private:
     /// The join was decided before this child was started: there is no point in starting it.
     [[nodiscard]] bool pointless() const noexcept { return TANDEM_UNLIKELY(decider_.load(std::memory_order_relaxed) != nullptr); }
     template <bool Ranges, bool Shortcut>
-    std::coroutine_handle<> child_ended(join_child* c) noexcept;
-    std::coroutine_handle<> any_child_ended(join_child* c) noexcept;
-    std::coroutine_handle<> hand_in(std::uint32_t credit) noexcept;
-    std::coroutine_handle<> continue_contended(join_child* c) noexcept;
+    static std::coroutine_handle<> child_ended(join_child* c) noexcept;
+    static std::coroutine_handle<> any_child_ended(join_child* c) noexcept;
+    static std::coroutine_handle<> hand_in(join_child* c) noexcept;
+    static std::coroutine_handle<> continue_contended(join_child* c) noexcept;
     template <bool Ranges>
-    std::coroutine_handle<> continue_after(join_child* c) noexcept;
+    static std::coroutine_handle<> continue_after(join_child* c) noexcept;
     static void halve(worker& w, join_child* first, std::size_t n) noexcept;
 
     const std::coroutine_handle<> parent_;
     std::atomic<std::size_t> left_; // of the children, to be handed in; published to thieves by the push
     std::atomic<join_child*> decider_{nullptr};
-    // In the frame of the child. Not initialised: under first_error it is set by who decides; see expects_failures().
-    std::atomic<const std::exception_ptr*> failed_;
+    union { // not initialised: under first_error it is set by who decides; see expects_failures()
+        std::atomic<const std::exception_ptr*> failed_; // in the frame of the child
+    };
 };
 
 } // namespace tandem::detail
