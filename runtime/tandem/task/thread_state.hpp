@@ -54,7 +54,7 @@ TANDEM_ALWAYS_INLINE thread_state& this_thread() noexcept
 }
 
 /// Words of this thread's state, by instructions that address them relative to the thread's segment. To have its address first would take
-/// a load, and all that follows would wait for it: a tenth of the time of a fork.
+/// a load, and all that follows would wait for it: a twentieth of the time of a fork.
 class own_state {
 public:
     TANDEM_ALWAYS_INLINE own_state() noexcept

@@ -175,7 +175,7 @@ protected:
             }
         };
         const destroyer at_exit{tasks_};
-        return std::apply([take](Tasks&... t) { return std::tuple<decltype(take(t))...>(take(t)...); }, tasks_);
+        return std::apply([&](Tasks&... t) { return std::tuple<decltype(take(t))...>(take(t)...); }, tasks_);
     }
 
     std::tuple<Tasks...> tasks_;
