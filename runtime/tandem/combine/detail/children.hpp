@@ -6,10 +6,10 @@
 #include <tandem/task/frame_memory.hpp>
 
 #include <array>
-#include <concepts>
+#include <coroutine>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <tuple>
 #include <type_traits>
@@ -159,7 +159,11 @@ public:
         }(std::index_sequence_for<Tasks...>{});
     }
 
-    void destroy() noexcept { tasks_ = std::tuple<Tasks...>(); }
+    /// Before that none is empty, after it all are.
+    TANDEM_ALWAYS_INLINE void destroy() noexcept
+    {
+        std::apply([](Tasks&... t) { task_access::destroy(t...); }, tasks_);
+    }
 
 protected:
     /// What `take` makes of each task. Then the tasks are destroyed, here and not at the end of the expression: so the compiler sees that the
@@ -168,13 +172,10 @@ protected:
     TANDEM_ALWAYS_INLINE auto take_all(Take take)
     {
         struct destroyer {
-            std::tuple<Tasks...>& tasks;
-            ~destroyer()
-            {
-                std::apply([](Tasks&... t) { task_access::destroy(t...); }, tasks);
-            }
+            pack_children& children;
+            ~destroyer() { children.destroy(); }
         };
-        const destroyer at_exit{tasks_};
+        const destroyer at_exit{*this};
         return std::apply([&](Tasks&... t) { return std::tuple<decltype(take(t))...>(take(t)...); }, tasks_);
     }
 

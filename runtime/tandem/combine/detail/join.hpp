@@ -96,13 +96,10 @@ private:
 class join {
 public:
     /// Of n children, n > 0; `waiting` continues when all have ended.
-    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): failed_
     TANDEM_ALWAYS_INLINE join(const environment& parent, std::size_t n, std::coroutine_handle<> waiting) noexcept
         : env(parent), parent_(waiting), left_(n)
     {
     }
-    /// Before the start of one under join_policy::first_success.
-    void expects_failures() noexcept { failed_.store(nullptr, std::memory_order_relaxed); }
 
     /// Starts the children, which are prepared with `env`; returns what to run next. The arguments are those of the constructor, the
     /// parent's context and the first child's coroutine, which need not be read back. Whatever is seldom is a call at the very end, so that
@@ -169,9 +166,7 @@ private:
     const std::coroutine_handle<> parent_;
     std::atomic<std::size_t> left_; // of the children, to be handed in; published to thieves by the push
     std::atomic<join_child*> decider_{nullptr};
-    union { // not initialised: under first_error it is set by who decides; see expects_failures()
-        std::atomic<const std::exception_ptr*> failed_; // in the frame of the child
-    };
+    std::atomic<const std::exception_ptr*> failed_{nullptr}; // what the child threw that failed first, in its frame
 };
 
 } // namespace tandem::detail

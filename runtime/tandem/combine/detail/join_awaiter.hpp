@@ -110,8 +110,6 @@ private:
         const std::size_t n = children.size();
         join_child* const first = nodes_.allocate(n);
         join& j = *std::construct_at(&join_, env, n, parent);
-        if constexpr (Children::policy == join_policy::first_success)
-            j.expects_failures();
         started_.set(); // before the start, which may be the last touch; after what can throw it would be too late
         children.template prepare<Children::policy>(j, first, parent, h, last);
         if constexpr (Children::in_ranges)
