@@ -136,7 +136,61 @@ task<> receives_stubbornly(item_channel& c, account& a, stop_slot& slot, std::at
     }
 }
 
+// A value that fills `Bytes`, and knows of itself which it is.
+template <std::size_t Bytes>
+struct numbered {
+    explicit numbered(int n) noexcept { bytes.fill(static_cast<unsigned char>(n % 251)); }
+    [[nodiscard]] bool is(int n) const noexcept { return bytes == numbered(n).bytes; }
+    std::array<unsigned char, Bytes> bytes;
+};
+
+template <std::size_t Bytes>
+task<> sends_numbers(channel<numbered<Bytes>>& c, int count)
+{
+    for (int n = 0; n < count; ++n)
+        co_await c.send(numbered<Bytes>(n));
+    c.close();
+}
+template <std::size_t Bytes>
+task<int> receives_numbers(channel<numbered<Bytes>>& c)
+{
+    int next = 0;
+    while (const auto value = co_await c.receive()) {
+        if (!value->is(next))
+            co_return -1;
+        ++next;
+    }
+    co_return next;
+}
+template <std::size_t Bytes>
+void one_behind_the_other(channel<numbered<Bytes>> c)
+{
+    constexpr int count = scaled(200'000, 100'000, 20'000);
+    CAPTURE(Bytes);
+    CAPTURE(c.capacity());
+    thread_pool pool{1};
+    auto received = co_spawn(pool, receives_numbers(c));
+    sync_wait(sends_numbers(c, count)); // on a thread of its own
+    CHECK(received.get() == count);
+}
+template <std::size_t Bytes>
+void of_all_capacities()
+{
+    using numbers = channel<numbered<Bytes>>;
+    one_behind_the_other<Bytes>(numbers(100));
+    one_behind_the_other<Bytes>(numbers(5'000));
+    one_behind_the_other<Bytes>(numbers::unbounded());
+}
+
 } // namespace
+
+TEST_CASE("stress: a receiver close behind a sender gets values of any size whole and in order")
+{
+    of_all_capacities<1>();
+    of_all_capacities<8>();
+    of_all_capacities<24>();
+    of_all_capacities<200>(); // several cache lines, and not whole ones
+}
 
 TEST_CASE("stress: producers and consumers on a pool and on threads of their own")
 {

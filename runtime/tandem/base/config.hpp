@@ -103,17 +103,6 @@ template <class T>
 #endif
 }
 
-/// Asks for the cache line at `p`, which will soon be written to: when the time has come no other processor has it any more.
-TANDEM_ALWAYS_INLINE void prefetch_to_write(const void* p) noexcept
-{
-#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
-    // In words: the builtin knows the instruction only under -mprfchw. Where there is none, its code is a no-op on all of this family.
-    __asm__ __volatile__("prefetchw %0" : : "m"(*static_cast<const char*>(p)));
-#elif defined(__GNUC__) || defined(__clang__)
-    __builtin_prefetch(p, 1);
-#endif
-}
-
 /// Asks for the cache lines with the head of an object that will be used soon.
 TANDEM_ALWAYS_INLINE void prefetch(const void* p) noexcept
 {

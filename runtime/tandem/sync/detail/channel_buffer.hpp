@@ -17,8 +17,11 @@
 namespace tandem::detail {
 
 /// A queue of at most `capacity` values. Each end has a lock of its own, and each holder of one remembers what it last saw of the
-/// other end: while there is room and there are values the two ends do not touch each other's cache lines. The places do come from the
-/// other end's processor, so the lines that will be written to are asked for in time: a lock that is taken waits for all stores before it.
+/// other end: while there is room and there are values the two ends do not touch each other's cache lines.
+///
+/// The places do go from one end's processor to the other's and back. So each is written to when it is left: a line that one has only read, both
+/// have, and then the next store to it waits until the other has given it up, 160 ns where the two share no cache. No prefetch helps, since the
+/// line is there; and a lock that is taken waits for all stores before it. A line that only one has comes in time, by the processor's own prefetch.
 ///
 /// The values lie in blocks, each linked to the next: a bounded queue is one block linked to itself, allocated at once, so that
 /// nothing later can fail; an unbounded one grows block by block, each twice as large up to 64 KiB, and keeps one that it has emptied.
@@ -80,7 +83,6 @@ public:
     {
         if (TANDEM_UNLIKELY(in_.place == in_.end))
             next_in();
-        ask_for_places();
         ::new (static_cast<void*>(in_.place)) T(std::move(value));
         ++in_.place;
         // Release: publishes the value, and the link to its block.
@@ -92,11 +94,16 @@ public:
     [[nodiscard]] spin_lock& out_lock() noexcept { return out_.lock; }
     [[nodiscard]] TANDEM_ALWAYS_INLINE bool has_value() noexcept
     {
-        const std::size_t out = out_.count.load(std::memory_order_relaxed);
-        if (TANDEM_LIKELY(out != out_.other))
+        return TANDEM_LIKELY(out_.count.load(std::memory_order_relaxed) != out_.other) || look_for_values();
+    }
+    /// The same for who does not hold in_lock() as well: may wait for a microsecond or a few, so that more than a few come.
+    [[nodiscard]] TANDEM_ALWAYS_INLINE bool has_value_from_afar() noexcept
+    {
+        if (TANDEM_LIKELY(out_.count.load(std::memory_order_relaxed) != out_.other))
             return true;
-        out_.other = in_.count.load(std::memory_order_acquire); // pairs with the release in put()
-        return out != out_.other;
+        if (TANDEM_UNLIKELY(out_.close_behind))
+            spin_wait().pause();
+        return look_for_values();
     }
     /// Only when has_value(). When this throws the value is still the first.
     TANDEM_ALWAYS_INLINE void take(std::optional<T>& to)
@@ -114,7 +121,8 @@ private:
     };
     static constexpr std::size_t alignment = alignof(T) > alignof(block) ? alignof(T) : alignof(block);
     static constexpr std::size_t header = (sizeof(block) + alignof(T) - 1) / alignof(T) * alignof(T);
-    static constexpr std::size_t ahead = 4 * cache_line / sizeof(T); // some 100 ns, with a number in each
+    static constexpr std::size_t some = 8;   // worth a wait
+    static constexpr std::size_t many = 256; // what is sent, at its fastest, while one waits
     // The first block of an unbounded one, and the largest: the C library asks the system for each page that it grows by.
     static constexpr std::size_t page = sizeof(T) >= 512 ? 8 : sizeof(T) <= 8 ? 512 : 4096 / sizeof(T);
     static constexpr std::size_t most = std::max<std::size_t>(page, (64 << 10) / sizeof(T));
@@ -131,7 +139,9 @@ private:
         T* place = nullptr; // where the next value goes or lies, unless it is the end of the block
         T* end = nullptr;
         block* at = nullptr;
-        std::size_t other = 0; // the other end's count when last looked at
+        std::size_t other = 0;     // the other end's count when last looked at
+        bool found_before = false; // of the receivers' end: what look_for_values() saw
+        bool close_behind = false;
         // Values that passed here; written under the lock. The other end looks at it, and is not to take the lock's line away with it.
         alignas(cache_line) std::atomic<std::size_t> count{0};
     };
@@ -143,14 +153,15 @@ private:
     }
     static void free_block(block* b) noexcept { ::operator delete(b, std::align_val_t(alignment)); }
 
-    // Where a line begins: for the one that is `ahead`, if no receiver can be at work in it.
-    TANDEM_ALWAYS_INLINE void ask_for_places() noexcept
+    // Each look at the other end's count takes its line away from there, and so does the value that is read next to where one is written. Who
+    // finds values each time that it looks, but few, is close behind senders on other processors, and hinders them: it is to fall back.
+    TANDEM_NOINLINE bool look_for_values() noexcept
     {
-        if constexpr (ahead != 0)
-            if (reinterpret_cast<std::uintptr_t>(in_.place) % cache_line < sizeof(T) &&
-                in_.end - in_.place > std::ptrdiff_t{ahead} &&
-                in_.count.load(std::memory_order_relaxed) - in_.other + ahead < capacity_)
-                prefetch_to_write(in_.place + ahead);
+        out_.other = in_.count.load(std::memory_order_acquire); // pairs with the release in put()
+        const std::size_t found = out_.other - out_.count.load(std::memory_order_relaxed);
+        out_.close_behind = out_.found_before && found >= some && found < many && capacity_ > 4 * many;
+        out_.found_before = found != 0;
+        return found != 0;
     }
     TANDEM_NOINLINE void next_in()
     {
@@ -176,6 +187,8 @@ private:
         if (TANDEM_UNLIKELY(out_.place == out_.end))
             next_out();
         out_.place->~T();
+        for (std::size_t k = 0; k < sizeof(T); k += cache_line) // see above; the last line of all is the next one's first
+            *reinterpret_cast<volatile std::byte*>(reinterpret_cast<std::byte*>(out_.place) + k) = std::byte{};
         ++out_.place;
         out_.count.store(out_.count.load(std::memory_order_relaxed) + 1, std::memory_order_release); // the place is free
     }

@@ -120,13 +120,13 @@ public:
     sender(channel_core& c, T& v) noexcept : waiter(c, c.senders_), value_(v) {}
     ~sender() { this->leave(); }
 
-    [[nodiscard]] bool await_ready()
+    [[nodiscard]] TANDEM_ALWAYS_INLINE bool await_ready()
     {
         const result r = this->channel_.send_now(value_);
         refused_ = r == result::closed;
         return r != result::must_wait;
     }
-    void await_resume()
+    TANDEM_ALWAYS_INLINE void await_resume()
     {
         this->finish_or_throw("a task was asked to stop while it waited to send to a channel");
         if (TANDEM_UNLIKELY(refused_))
@@ -156,8 +156,8 @@ public:
     explicit receiver(channel_core& c) noexcept : waiter(c, c.receivers_) {}
     ~receiver() { this->leave(); }
 
-    [[nodiscard]] bool await_ready() { return this->channel_.receive_now(value_) != result::must_wait; }
-    std::optional<T> await_resume()
+    [[nodiscard]] TANDEM_ALWAYS_INLINE bool await_ready() { return this->channel_.receive_now(value_) != result::must_wait; }
+    TANDEM_ALWAYS_INLINE std::optional<T> await_resume()
     {
         this->finish_or_throw("a task was asked to stop while it waited to receive from a channel");
         // In parts, as it was written: GCC copies a small optional whole, and such a load waits for both stores.
@@ -227,7 +227,7 @@ TANDEM_ALWAYS_INLINE auto channel_core<T>::receive_now(std::optional<T>& to) -> 
     {
         const spin_guard lock(buffer_.out_lock());
         if (TANDEM_LIKELY(senders_.empty())) {
-            if (TANDEM_LIKELY(buffer_.has_value())) {
+            if (TANDEM_LIKELY(buffer_.has_value_from_afar())) {
                 buffer_.take(to);
                 return result::done;
             }
