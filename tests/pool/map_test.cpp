@@ -313,6 +313,18 @@ TEST_CASE("every item is done once")
     }
 }
 
+TEST_CASE("one worker does the items in order, in a map that blocks and in one that does not")
+{
+    thread_pool pool{1};
+    std::vector<int> done;
+    const auto note = [&](int n) { done.push_back(n); };
+    pool.map(note, numbers(1000));
+    CHECK(done == numbers(1000));
+    done.clear();
+    pool.map_async(note, numbers(1000)).get();
+    CHECK(done == numbers(1000));
+}
+
 TEST_CASE("a map may hold more items than fit in a time slice, and timers get their turn")
 {
     std::atomic<bool> woken{false};

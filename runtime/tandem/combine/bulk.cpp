@@ -50,10 +50,12 @@ struct bulk::helper final : job {
     static void take_part(job* j) noexcept
     {
         bulk* const b = static_cast<helper*>(j)->owner;
-        if (b->participate())
-            b->scheduler_->post(*j);
-        else
+        if (!b->participate_as_helper())
             b->release();
+        else if (worker* const w = this_worker(); &w->owner() == b->scheduler_)
+            w->repeat(*j);
+        else
+            b->scheduler_->post(*j);
     }
     static detail::job_kind::description describe(const job&) noexcept { return {nullptr, "an item of a map"}; }
     static inline const detail::job_kind kind{&take_part, &describe};
@@ -69,12 +71,13 @@ void bulk::release() noexcept
         delete this;
 }
 
-void bulk::start(scheduler& s, std::size_t helpers)
+void bulk::start(scheduler& s, std::size_t helpers, bool caller_takes_part)
 {
     scheduler_ = &s;
+    caller_takes_part_ = caller_takes_part;
     sink_ = &s.unhandled();
     helpers = std::min(helpers, count_);
-    participants_ = helpers + 1;
+    participants_ = helpers + (caller_takes_part ? 1 : 0);
     helpers_ = new helper[helpers + 1];
     helper_count_ = helpers;
     references_.fetch_add(static_cast<int>(helpers), std::memory_order_relaxed);
@@ -91,38 +94,41 @@ void bulk::participate_later(scheduler& s)
     s.post(helpers_[helper_count_]);
 }
 
-bool bulk::participate() noexcept
+// The caller takes from the front and the helpers from the back; where there is no caller, half of the workers does each.
+bool bulk::participate_as_helper() noexcept
+{
+    const worker* const w = this_worker(); // none on a thread that helps out
+    return participate(w && !caller_takes_part_ && 2 * w->index() < scheduler_->size() ? side::front : side::back);
+}
+
+bool bulk::participate(side from) noexcept
 {
     worker* const w = this_worker();
     steady_clock::time_point before = steady_clock::now();
     const steady_clock::time_point deadline = before + time_slice;
     chunk_size automatic;
     for (;;) {
-        std::size_t size = chunk_;
-        if (size == 0)
-            size = automatic.of(count_ - std::min(next_.load(std::memory_order_relaxed), count_), participants_);
-        // relaxed: the index alone is claimed; results are published by remaining_
-        const std::size_t begin = next_.fetch_add(size, std::memory_order_relaxed);
-        if (begin >= count_)
+        const std::size_t size = chunk_ != 0 ? chunk_ : automatic.of(unclaimed_.left(), participants_);
+        const auto claimed = unclaimed_.claim(size, from);
+        if (!claimed)
             return false;
-        const std::size_t end = std::min(begin + size, count_);
+        const std::size_t items = claimed->end - claimed->begin;
         try {
             if (stop_.stop_requested())
                 throw operation_cancelled("map was asked to stop");
-            run(begin, end);
+            run(claimed->begin, claimed->end);
             if (progress_)
-                report_progress(end - begin);
+                report_progress(items);
         }
         catch (...) {
             fail(std::current_exception());
         }
         const auto after = steady_clock::now();
         if (chunk_ == 0)
-            automatic.took(end - begin, after - before);
+            automatic.took(items, after - before);
         before = after;
-        const bool more = end < count_; // looked up before these items are given back: after that the loop may be gone
-        ended(end - begin);
-        if (w && more && after >= deadline) {
+        ended(items);
+        if (w && !claimed->was_last && after >= deadline) {
             w->end_slice();
             return true;
         }
@@ -133,9 +139,8 @@ void bulk::fail(std::exception_ptr error) noexcept
 {
     if (!failed_.exchange(true, std::memory_order_relaxed))
         error_ = std::move(error); // published by remaining_: this participant's own items are still to be subtracted
-    const std::size_t claimed = next_.exchange(count_, std::memory_order_relaxed);
-    if (claimed < count_)
-        ended(count_ - claimed);
+    if (const std::size_t rest = unclaimed_.give_up())
+        ended(rest);
 }
 
 void bulk::ended(std::size_t items) noexcept

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <tandem/base/unique_function.hpp>
+#include <tandem/combine/detail/unclaimed_items.hpp>
 #include <tandem/sched/scheduler.hpp>
 #include <tandem/sync/one_shot_event.hpp>
 
@@ -10,8 +11,8 @@
 
 namespace tandem {
 
-/// A loop over [0, count) shared out among workers without a task per item: each participant claims chunks of the index space from an
-/// atomic until none is left. The engine of `map` over plain functions; for implementers.
+/// A loop over [0, count) shared out among workers without a task per item: each participant claims chunks of the index space, the caller
+/// from its beginning and the helpers from its end, until none is left. The engine of `map` over plain functions; for implementers.
 ///
 /// Chunks are `chunk` items; with 0 each participant sizes its own, from one item up, so that a chunk takes tens of microseconds
 /// and the last ones stay small: cheap items run near the speed of a plain loop, dear and uneven ones are balanced one by one.
@@ -25,11 +26,11 @@ public:
     bulk(const bulk&) = delete;
     bulk& operator=(const bulk&) = delete;
 
-    /// Queues up to `helpers` jobs on `s` that take part. Once, before `participate`.
-    void start(scheduler& s, std::size_t helpers);
+    /// Queues up to `helpers` jobs on `s` that take part. Once, before `participate`, which the caller will call if it takes part.
+    void start(scheduler& s, std::size_t helpers, bool caller_takes_part);
     /// Takes part on this thread until nothing is left to claim. On a worker for a time slice at most, so that timers and sockets get
     /// their turn: true when it stopped for that, and then somebody must take part in its place.
-    bool participate() noexcept;
+    bool participate() noexcept { return participate(side::front); }
     /// As one more helper, queued on `s`, after `participate` returned true.
     void participate_later(scheduler& s);
     /// Makes the rest of the items unclaimable, with this error unless there is one already.
@@ -44,7 +45,7 @@ public:
 
 protected:
     bulk(std::size_t count, std::size_t chunk, stop_token stop, progress_function* progress) noexcept
-        : count_(count), chunk_(chunk), stop_(stop), progress_(progress), remaining_(count)
+        : count_(count), chunk_(chunk), stop_(stop), progress_(progress), unclaimed_(count), remaining_(count)
     {
     }
     virtual ~bulk();
@@ -56,7 +57,10 @@ protected:
 
 private:
     struct helper;
+    using side = detail::unclaimed_items::side;
 
+    bool participate_as_helper() noexcept;
+    bool participate(side from) noexcept;
     void ended(std::size_t items) noexcept;
     void report_progress(std::size_t items) noexcept;
 
@@ -69,13 +73,14 @@ private:
     helper* helpers_ = nullptr; // the last place is for participate_later
     std::size_t helper_count_ = 0;
     scheduler* scheduler_ = nullptr;
+    bool caller_takes_part_ = false;
     std::exception_ptr error_;
     std::atomic<int> references_{1};
     std::atomic<bool> failed_{false};
     std::atomic<bool> reporting_{false};
     std::size_t reported_ = 0; // guarded by reporting_
     std::atomic<std::size_t> completed_{0};
-    alignas(cache_line) std::atomic<std::size_t> next_{0};
+    alignas(cache_line) detail::unclaimed_items unclaimed_;
     alignas(cache_line) std::atomic<std::size_t> remaining_; // items not yet run nor given up
 };
 

@@ -218,7 +218,8 @@ auto map_plain(View range, F f, map_settings limits)
             const auto n = static_cast<std::size_t>(std::ranges::size(range));
             const bulk_holder loop(new map_loop<View, F>(range, f, n, limits.chunk, env.stop.get_token(), limits.progress));
             if (n > 0) {
-                loop->start(*s, limits.concurrency != 0 && limits.concurrency < s->size() ? limits.concurrency : s->size());
+                const bool limited = limits.concurrency != 0 && limits.concurrency < s->size();
+                loop->start(*s, limited ? limits.concurrency : s->size(), false);
                 co_await loop->done.uninterrupted();
             }
             if (loop->error()) {

@@ -234,7 +234,7 @@ auto thread_pool::run_map(const char* verb, F f, Range&& range, map_options opti
             // The calling thread takes the place of a worker; not in a pool of one, which is as good as a lock, nor if the workers
             // were initialised for the work.
             const bool takes_part = ticket.from_outside ? size() > 1 && !core_->has_initializer : true;
-            loop->start(core_->sched, takes_part ? size() - 1 : size());
+            loop->start(core_->sched, takes_part ? size() - 1 : size(), takes_part);
             if (takes_part) {
                 const detail::helper_scope inside(*core_);
                 if (loop->participate())

@@ -38,6 +38,14 @@ public:
     void notify() noexcept;
     /// The same after a push to the forks: if others look for work, the oldest fork is laid out for them.
     void notify_of_forks() noexcept;
+    /// Queues `j`, which is the job that runs here, once more. As this worker goes on with it, nobody else is woken for it: that would
+    /// only make two threads change places.
+    void repeat(job& j) noexcept
+    {
+        spawns.push(&j);
+        if (!pumping_)
+            notify(); // nor does it look again
+    }
     /// What the watchdog looks at, or null without one.
     [[nodiscard]] detail::step_record* record() const noexcept { return record_; }
 
