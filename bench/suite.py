@@ -67,10 +67,28 @@ def programs(name, threads, builds, peers):
     return found
 
 
-def measure(name, threads, args, peers, alone):
+class LineTrip:
+    """What a cache line takes between two processors, now and then: where they are virtual it changes, and much of this with it."""
+
+    def __init__(self, build):
+        self.program, self.ns = build / 'bench' / 'suite-line_trip', []
+
+    def look(self):
+        if m := re.match(r'round trip: (\d+) ns', line_of([str(self.program)])):
+            self.ns.append(int(m[1]))
+
+    def note(self):
+        if not self.ns:
+            return []
+        return [f'A cache line went from one processor to another and back in {min(self.ns)} to {max(self.ns)} ns, '
+                f'{statistics.median(self.ns):.0f} in the median of {len(self.ns)} looks.']
+
+
+def measure(name, threads, args, peers, alone, trip):
     """The rows for so many threads; `alone` has what each took on one, and is added to."""
     runs = {label: Run(command) for label, command in programs(name, threads, args.builds, peers).items()}
     for _ in range(args.rounds):
+        trip.look()
         for r in runs.values():
             r.once()
     best = min((min(r.ms) for label, r in runs.items() if not label.startswith('tandem')), default=None)
@@ -114,18 +132,18 @@ def main():
     args = p.parse_args()
     peers = [(label, pathlib.Path(folder)) for label, folder in (text.split('=', 1) for text in args.peer)]
     print('\n'.join(HEAD), flush=True)
-    rows = []
+    rows, trip = [], LineTrip(args.builds[0])
     for name in args.only.split(','):
         alone = {}
         for threads in args.threads.split(','):
-            rows += measure(name, int(threads), args, peers, alone)
+            rows += measure(name, int(threads), args, peers, alone, trip)
     if args.write:
         begin, end = (f'<!-- {args.section}: {mark} -->\n' for mark in ('begin', 'end'))
         before, rest = args.write.read_text().split(begin)
         after = rest.split(end)[1]
         load = os.getloadavg()[1]
         note = f'{args.rounds} rounds, in turn; the load of the last five minutes was {load:.1f}.'
-        text = '\n'.join([*machine(), note, '', *HEAD, *rows]) + '\n'
+        text = '\n'.join([*machine(), note, *trip.note(), '', *HEAD, *rows]) + '\n'
         args.write.write_text(before + begin + text + end + after)
 
 

@@ -74,10 +74,9 @@ int main(int argc, char** argv)
 {
     const std::size_t threads = suite::threads(argc, argv, 1);
     const std::size_t parties = argc > 1 ? std::max<std::size_t>(threads / 2, 1) : 4;
-    fmt::print("producers: {}\nconsumers: {}\n", parties, parties);
+    std::printf("producers: %zu\nconsumers: %zu\n", parties, parties);
     tandem::thread_pool pool(threads);
     run(pool, parties); // warm-up
     const auto us = run(pool, parties);
-    suite::report(fmt::format("iteration_count: 1\n    elements: {}", elements), us,
-        fmt::format("    elements/sec: {}\n", elements * 1'000'000 / static_cast<std::size_t>(us)));
+    suite::report("elements", elements, us);
 }

@@ -29,7 +29,7 @@ template <class Make>
 int fib_main(int argc, char** argv, Make make)
 {
     if (argc < 2) {
-        fmt::print("usage: fib N [THREADS]\n");
+        std::puts("usage: fib N [THREADS]");
         return 2;
     }
     const std::size_t n = argument(argc, argv, 1, 0);
@@ -38,7 +38,7 @@ int fib_main(int argc, char** argv, Make make)
     std::size_t result = 0;
     const auto us = timed([&] { result = solve(n); });
     expect(result, plain_fib(n), "fib");
-    fmt::print("output: {}\n", result);
+    std::printf("output: %zu\n", result);
     report("iteration_count: 1", us);
     return 0;
 }
@@ -84,7 +84,7 @@ int nqueens_of(Solve& solve)
     int result = 0;
     const auto us = timed([&] { result = solve(empty); });
     expect(result, nqueens_answers[N], "the number of ways");
-    fmt::print("output: {}\n", result);
+    std::printf("output: %d\n", result);
     report("iteration_count: 1", us);
     return 0;
 }
@@ -100,7 +100,7 @@ int nqueens_main(int argc, char** argv, Make make)
         return nqueens_of<13>(solve);
     if (n == 14)
         return nqueens_of<14>(solve);
-    fmt::print(stderr, "nqueens: N must be 8, 13 or 14, and is {}\n", n);
+    std::fprintf(stderr, "nqueens: N must be 8, 13 or 14, and is %zu\n", n);
     return 2;
 }
 
@@ -145,7 +145,7 @@ int matmul_main(int argc, char** argv, Make make)
 {
     const std::size_t n = argument(argc, argv, 1, 0);
     if (n == 0 || (n & (n - 1)) != 0) {
-        fmt::print("usage: matmul SIZE [THREADS]   SIZE: a power of two\n");
+        std::puts("usage: matmul SIZE [THREADS]   SIZE: a power of two");
         return 2;
     }
     auto solve = make(threads(argc, argv, 2));
@@ -161,7 +161,7 @@ int matmul_main(int argc, char** argv, Make make)
     };
     once(); // warm-up
     const auto us = once();
-    report(fmt::format("matrix_size: {}", n), us);
+    report("matrix_size: " + std::to_string(n), us);
     return 0;
 }
 
@@ -181,7 +181,7 @@ int map_main(int argc, char** argv, Make make)
 {
     const std::size_t n = argument(argc, argv, 1, 0);
     if (n == 0) {
-        fmt::print("usage: map ITEMS [THREADS]\n");
+        std::puts("usage: map ITEMS [THREADS]");
         return 2;
     }
     auto solve = make(threads(argc, argv, 2));
@@ -192,7 +192,7 @@ int map_main(int argc, char** argv, Make make)
     std::vector<int> result;
     const auto us = timed([&] { result = solve(n); });
     expect(result == right, true, "every result is the right one");
-    report(fmt::format("items: {}", n), us);
+    report("items: " + std::to_string(n), us);
     return 0;
 }
 

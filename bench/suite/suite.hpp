@@ -1,9 +1,8 @@
 // What the programs of the suite share: the command line, the clock, and the report, in the format of the public tzcnt/runtime-benchmarks.
+// They print with the C library, as those do: one library less counts in the peak memory.
 #pragma once
 
 #include <tandem/pool/thread_pool.hpp>
-
-#include <fmt/core.h>
 
 #include <sys/resource.h>
 
@@ -27,7 +26,7 @@ inline std::size_t argument(int argc, char** argv, int k, std::size_t otherwise)
 inline std::size_t threads(int argc, char** argv, int k)
 {
     const std::size_t n = argument(argc, argv, k, std::max<std::size_t>(tandem::default_thread_count() / 2, 1));
-    fmt::print("threads: {}\n", n);
+    std::printf("threads: %zu\n", n);
     return n;
 }
 
@@ -37,7 +36,7 @@ void expect(const T& got, const T& wanted, const char* what)
 {
     if (got == wanted)
         return;
-    fmt::print(stderr, "wrong answer: {} is {}, not {}\n", what, got, wanted);
+    std::fprintf(stderr, "wrong answer: %s is %s, not %s\n", what, std::to_string(got).c_str(), std::to_string(wanted).c_str());
     std::exit(1);
 }
 
@@ -60,7 +59,13 @@ long long timed(F&& f)
 /// The list of runs, which here is always one.
 inline void report(const std::string& items, long long us, const std::string& rates = {})
 {
-    fmt::print("runs:\n  - {}\n    duration: {} us\n{}    max_rss: {} KiB\n", items, us, rates, peak_kib());
+    std::printf("runs:\n  - %s\n    duration: %lld us\n%s    max_rss: %ld KiB\n", items.c_str(), us, rates.c_str(), peak_kib());
+}
+/// The same of so many things, and how many a second.
+inline void report(const std::string& things, std::size_t n, long long us)
+{
+    report("iteration_count: 1\n    " + things + ": " + std::to_string(n), us,
+        "    " + things + "/sec: " + std::to_string(n * 1'000'000 / static_cast<std::size_t>(us)) + "\n");
 }
 
 } // namespace suite

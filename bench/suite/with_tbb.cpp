@@ -116,6 +116,6 @@ int main(int argc, char** argv)
     if (name == "map")
         return suite::map_main(argc, argv,
             [](std::size_t threads) { return [threads](std::size_t n) { return in_arena(threads, [&] { return map(n); }); }; });
-    fmt::print("usage: with_tbb fib|skynet|nqueens|matmul|map [ARGS]\n");
+    std::puts("usage: with_tbb fib|skynet|nqueens|matmul|map [ARGS]");
     return 2;
 }
