@@ -99,6 +99,6 @@ int main(int argc, char** argv)
         served = all_served.get();
     });
     suite::expect(served, requests, "the number of requests");
-    std::printf("connections: %zu\n", static_cast<std::size_t>(connections));
+    std::printf("connections: %zu\n", connections);
     suite::report("requests", requests, us);
 }
