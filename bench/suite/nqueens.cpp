@@ -6,6 +6,8 @@
 #include <tandem/combine/when_all.hpp>
 #include <tandem/pool/co_spawn.hpp>
 
+#include <ranges>
+
 namespace {
 
 template <std::size_t N>
@@ -14,11 +16,11 @@ tandem::task<int> nqueens(int rows, std::array<char, N> columns)
     if (rows == static_cast<int>(N))
         co_return 1;
     tandem::inplace_vector<tandem::task<int>, N> children;
-    for (int q = 0; q < static_cast<int>(N); ++q)
-        if (suite::is_safe(columns, rows, q)) {
-            columns[static_cast<std::size_t>(rows)] = static_cast<char>(q);
-            children.push_back(nqueens(rows + 1, columns));
-        }
+    const auto safe = [&](int q) { return suite::is_safe(columns, rows, q); };
+    for (const int q : std::views::iota(0, static_cast<int>(N)) | std::views::filter(safe)) {
+        columns[static_cast<std::size_t>(rows)] = static_cast<char>(q);
+        children.push_back(nqueens(rows + 1, columns));
+    }
     const auto counts = co_await tandem::when_all(std::move(children));
     co_return std::accumulate(counts.begin(), counts.end(), 0);
 }

@@ -26,8 +26,8 @@ bool sleep_awaiter::suspend(std::coroutine_handle<> h, environment& env) noexcep
     handle_ = h;
     ctx = env.ctx;
     const std::int64_t now = ctx->now_ns();
-    if (from_now_)
-        deadline_ns = later_by(now, deadline_ns);
+    if (deadline_ns < 0)
+        deadline_ns = later_by(now, -1 - deadline_ns);
     begins_to_wait(*ctx, *this);
     // First the way to be stopped, then the start: from then on another thread may resume the task and destroy this object. A stop that
     // comes in between marks the timer, and it is not started.

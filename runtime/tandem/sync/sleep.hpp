@@ -15,10 +15,17 @@ namespace detail {
 
 class sleep_awaiter;
 
-struct [[nodiscard("co_await it")]] sleep {
+/// One word, for GCC keeps it in the frame beside its awaiter.
+class [[nodiscard("co_await it")]] sleep {
+public:
+    static sleep until(std::int64_t ns) noexcept { return sleep(ns < 0 ? 0 : ns); }
+    static sleep from_now(std::int64_t ns) noexcept { return sleep(ns < 0 ? -1 : -1 - ns); }
     sleep_awaiter operator co_await() const noexcept;
-    std::int64_t ns; // from now on, or since the clock's epoch
-    bool from_now;
+
+private:
+    friend sleep_awaiter;
+    explicit sleep(std::int64_t when) noexcept : when_(when) {}
+    std::int64_t when_; // since the clock's epoch; or, below zero, -1 and how long from the await on
 };
 
 class yield_awaiter;
@@ -35,7 +42,7 @@ struct [[nodiscard("co_await it")]] yield_now {
 template <class Rep, class Period>
 [[nodiscard("co_await it")]] auto sleep_for(std::chrono::duration<Rep, Period> d) noexcept
 {
-    return detail::sleep{nanoseconds_of(d), true};
+    return detail::sleep::from_now(nanoseconds_of(d));
 }
 
 /// The same until a point of time, of any clock.
@@ -47,7 +54,7 @@ template <class Clock, class Duration>
 template <class Duration>
 [[nodiscard("co_await it")]] auto sleep_until(std::chrono::time_point<std::chrono::steady_clock, Duration> t) noexcept
 {
-    return detail::sleep{nanoseconds_of(t.time_since_epoch()), false};
+    return detail::sleep::until(nanoseconds_of(t.time_since_epoch()));
 }
 
 /// `co_await yield()`: lets what is queued on the task's context go first. Does not look whether the task was asked to stop.
@@ -58,7 +65,7 @@ template <class Duration>
 // Small, for a service may have a million of them asleep.
 class detail::sleep_awaiter : timer, stop_hook {
 public:
-    explicit sleep_awaiter(sleep s) noexcept : timer(&resume_task), from_now_(s.from_now) { deadline_ns = s.ns; }
+    explicit sleep_awaiter(sleep s) noexcept : timer(&resume_task) { deadline_ns = s.when_; }
     ~sleep_awaiter()
     {
         if (still_waiting())
@@ -83,7 +90,6 @@ private:
     bool suspend(std::coroutine_handle<> h, environment& env) noexcept;
     static void resume_task(job* j) noexcept { tandem::resume(static_cast<sleep_awaiter*>(j)->handle_); }
 
-    bool from_now_;
     std::coroutine_handle<> handle_;
 };
 

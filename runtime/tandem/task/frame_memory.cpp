@@ -2,6 +2,9 @@
 #include <tandem/task/frame_memory.hpp>
 
 #include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
 #include <mutex>
 #include <new>
 #include <utility>
@@ -25,6 +28,9 @@ TANDEM_NOINLINE thread_state& this_thread() noexcept { return this_thread_state;
 // Magazines and a depot, after Bonwick and Adams, "Magazines and Vmem" (USENIX 2001): each thread keeps up to two magazines of blocks per
 // size class, and exchanges full ones with a shared depot. So a thread that only allocates and one that only frees meet at a lock once per
 // magazine, and what is kept is bounded.
+//
+// Blocks move from thread to thread, with the work that is stolen. So neighbours may belong to different threads, and each block, and each
+// magazine, fills cache lines of its own: otherwise two threads that write to their own frames would take one line from each other.
 
 struct detail::magazine {
     magazine* next; // in the depot
@@ -36,44 +42,101 @@ namespace {
 using detail::magazine;
 using detail::size_class;
 
-constexpr std::size_t magazine_bytes = 16 << 10; // of the blocks in it
+constexpr std::size_t magazine_bytes = 32 << 10; // of the blocks in it
 constexpr std::size_t most_in_depots =
     (64 << 20) / magazine_bytes; // magazines; what a flood of queued tasks needs comes from here again
 
 constexpr std::size_t magazine_blocks(std::size_t k) noexcept { return magazine_bytes / detail::frame_block_size(k); }
 
+constexpr std::align_val_t line{cache_line};
+
 magazine* new_magazine(std::size_t k) noexcept
 {
-    void* const memory = ::operator new(sizeof(magazine) + magazine_blocks(k) * sizeof(void*), std::nothrow);
+    // Up to the end of its last line.
+    const std::size_t bytes = sizeof(magazine) + magazine_blocks(k) * sizeof(void*) + cache_line - 1;
+    void* const memory = ::operator new(bytes - bytes % cache_line, line, std::nothrow);
     return memory ? ::new (memory) magazine{nullptr} : nullptr;
 }
 
-void delete_blocks(void** first, void** last) noexcept
+void delete_magazine(magazine* m) noexcept { ::operator delete(m, line); }
+
+/// Memory that one thread cuts into blocks of any class. It is freed when all of it has been given back.
+class region {
+public:
+    static constexpr std::size_t bytes = 32 << 10;               // and its alignment, so that a block tells where it begins
+    static constexpr std::size_t lines = bytes / cache_line - 2; // behind its own; the last is malloc's
+
+    /// Throws std::bad_alloc.
+    static region* make()
+    {
+        void* memory = nullptr;
+        // Without malloc's own two words, so that it can lay the next region directly behind: operator new would round up.
+        if (::posix_memalign(&memory, bytes, bytes - 2 * sizeof(void*)) != 0)
+            throw std::bad_alloc();
+        return ::new (memory) region;
+    }
+    static region& of(void* block) noexcept
+    {
+        return *reinterpret_cast<region*>(reinterpret_cast<std::uintptr_t>(block) & ~std::uintptr_t{bytes - 1});
+    }
+    std::byte* begin() noexcept { return reinterpret_cast<std::byte*>(this) + cache_line; }
+
+    /// So many lines of it, in blocks or not yet cut.
+    void give_back(std::size_t n) noexcept
+    {
+        // Release, and acquire for the last: all that was done in its blocks comes before it is deleted.
+        if (left_.fetch_sub(n, std::memory_order_acq_rel) == n)
+            std::free(this);
+    }
+
+private:
+    std::atomic<std::size_t> left_{lines};
+};
+static_assert((region::lines + 1) * cache_line <= region::bytes - 2 * sizeof(void*));
+
+constexpr std::size_t lines_of(std::size_t k) noexcept { return detail::frame_block_size(k) / cache_line; }
+
+void leave_region(detail::thread_state& t) noexcept
+{
+    if (const std::size_t n = std::exchange(t.uncut_lines, 0)) // or it may be gone already
+        region::of(t.uncut).give_back(n);
+}
+
+/// A new block. Throws std::bad_alloc.
+void* cut_block(detail::thread_state& t, std::size_t k)
+{
+    if (t.uncut_lines < lines_of(k)) {
+        region* const next = region::make();
+        leave_region(t);
+        t.uncut = next->begin();
+        t.uncut_lines = region::lines;
+    }
+    t.uncut_lines -= lines_of(k);
+    return std::exchange(t.uncut, t.uncut + detail::frame_block_size(k));
+}
+
+void delete_block(void* block, std::size_t k) noexcept
+{
+    if (TANDEM_ASAN)
+        ::operator delete(block);
+    else
+        region::of(block).give_back(lines_of(k));
+}
+
+void delete_blocks(void** first, void** last, std::size_t k) noexcept
 {
     for (; first != last; ++first)
-        ::operator delete(*first);
+        delete_block(*first, k);
 }
 
 void delete_full(magazine* m, std::size_t k) noexcept
 {
-    delete_blocks(m->blocks(), m->blocks() + magazine_blocks(k));
-    ::operator delete(m);
+    delete_blocks(m->blocks(), m->blocks() + magazine_blocks(k), k);
+    delete_magazine(m);
 }
 
 // In all the depots together.
 constinit std::atomic<std::size_t> in_depots{0};
-
-// When there are ever more frames, glibc lets the heap of a thread other than the first grow by one page at a time, with a system call
-// each that stops the other threads of the process. A large block, given back at once, makes it grow by that; small enough to stay in the
-// heap, and not to be given back to the system.
-constexpr std::size_t growth = 96 << 10;
-constexpr unsigned blocks_between_growths = 64;
-
-void grow_heap()
-{
-    void* volatile block = ::operator new(growth); // volatile: or the compiler might leave both out
-    ::operator delete(block);
-}
 
 /// Full magazines of one class.
 class depot {
@@ -128,13 +191,14 @@ struct reaper {
         t.exiting = true;
         for (std::size_t k = 0; k < detail::frame_classes; ++k) {
             size_class& c = t.frames[k];
-            delete_blocks(c.base, c.top);
-            ::operator delete(in_use(c));
+            delete_blocks(c.base, c.top, k);
+            delete_magazine(in_use(c));
             use(c, nullptr, k, 0);
-            ::operator delete(std::exchange(c.empty, nullptr));
+            delete_magazine(std::exchange(c.empty, nullptr));
             if (magazine* const full = std::exchange(c.full, nullptr))
                 depots[k].put(full, k);
         }
+        leave_region(t);
     }
 };
 thread_local reaper this_thread_reaper;
@@ -152,20 +216,22 @@ void detail::large_frame_free(void* block) noexcept { ::operator delete(block); 
 
 TANDEM_NOINLINE void* detail::frame_refill(std::size_t k)
 {
-    thread_state& t = this_thread();
-    size_class& c = t.frames[k];
-    if (TANDEM_ASAN || t.exiting)
+    if (TANDEM_ASAN)
         return ::operator new(frame_block_size(k));
+    thread_state& t = this_thread();
+    if (t.exiting) { // nobody comes after this to give back what is not cut
+        void* const block = cut_block(t, k);
+        leave_region(t);
+        return block;
+    }
+    arm_reaper(t);
+    size_class& c = t.frames[k];
     magazine* m = std::exchange(c.full, nullptr);
     if (!m)
         m = depots[k].take();
-    if (!m) {
-        if (++t.fresh_blocks % blocks_between_growths == 0)
-            grow_heap();
-        return ::operator new(frame_block_size(k));
-    }
-    arm_reaper(t);
-    ::operator delete(std::exchange(c.empty, in_use(c)));
+    if (!m)
+        return cut_block(t, k);
+    delete_magazine(std::exchange(c.empty, in_use(c)));
     use(c, m, k, magazine_blocks(k));
     return *--c.top;
 }
@@ -174,7 +240,7 @@ TANDEM_NOINLINE void detail::frame_overflow(void* block, std::size_t k) noexcept
 {
     thread_state& t = this_thread();
     if (TANDEM_ASAN || t.exiting) {
-        ::operator delete(block);
+        delete_block(block, k);
         return;
     }
     arm_reaper(t);
@@ -189,7 +255,7 @@ TANDEM_NOINLINE void detail::frame_overflow(void* block, std::size_t k) noexcept
     if (m)
         *c.top++ = block;
     else
-        ::operator delete(block); // no memory for the magazine either
+        delete_block(block, k); // no memory for the magazine either
 }
 
 } // namespace tandem

@@ -10,27 +10,23 @@ namespace tandem {
 
 namespace detail {
 
-// 32 classes for up to 1 KiB, and 12 for up to 4 KiB. A block of each fills a chunk of glibc's malloc, which puts eight bytes before it.
-inline constexpr std::size_t chunk_header = 8;
-inline constexpr std::size_t small_granule = 32;
+// 32 classes for up to 2 KiB, and 8 for up to 4 KiB, all of whole cache lines.
 inline constexpr std::size_t small_classes = 32;
-inline constexpr std::size_t large_granule = 256;
-/// The class of blocks of `size` bytes; frame_classes or more: none.
+inline constexpr std::size_t large_granule = 4 * cache_line;
+/// The class of blocks of `size` bytes, at least one; frame_classes or more: none.
 constexpr std::size_t frame_class(std::size_t size) noexcept
 {
-    const std::size_t last = size + chunk_header - 1; // the chunk's last byte
-    if (last < small_granule * small_classes)
-        return last / small_granule;
-    return last / large_granule + small_classes - small_granule * small_classes / large_granule;
+    const std::size_t last = size - 1; // the last byte
+    if (last < cache_line * small_classes)
+        return last / cache_line;
+    return last / large_granule + small_classes - cache_line * small_classes / large_granule;
 }
 constexpr std::size_t frame_block_size(std::size_t k) noexcept
 {
-    const std::size_t chunk =
-        k < small_classes ? (k + 1) * small_granule : (k + 1 - small_classes) * large_granule + small_granule * small_classes;
-    return chunk - chunk_header;
+    return k < small_classes ? (k + 1) * cache_line : (k + 1 - small_classes) * large_granule + cache_line * small_classes;
 }
 static_assert(frame_class(frame_block_size(31)) == 31 && frame_class(frame_block_size(31) + 1) == 32);
-static_assert(frame_class(frame_block_size(43)) == 43 && frame_block_size(43) == 4096 - chunk_header);
+static_assert(frame_class(frame_block_size(39)) == 39 && frame_block_size(39) == 4096);
 
 /// Blocks of no class. (Out of line also because GCC, where it sees into these, takes the operators of a promise for mismatched.)
 [[nodiscard]] void* large_frame_allocate(std::size_t size);

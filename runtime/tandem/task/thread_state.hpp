@@ -33,14 +33,15 @@ struct size_class {
     magazine* empty; // null, or one that is empty
 };
 
-inline constexpr std::size_t frame_classes = 44;
+inline constexpr std::size_t frame_classes = 40;
 
 /// Plain data, so that there is neither a guard nor a wrapper call.
 struct thread_state {
     worker* current_worker; // that this thread is, or null
     size_class frames[frame_classes];
+    std::byte* uncut; // memory for more blocks, of so many lines
+    std::size_t uncut_lines;
     bool reaper_armed;
-    unsigned fresh_blocks; // of frames, that came from operator new
     bool exiting;
 };
 
