@@ -183,6 +183,77 @@ TEST_CASE("a thread keeps a bounded number of blocks, and gives them back when i
         CHECK(bytes_in_use() - kept < (100 << 10));
 }
 
+TEST_CASE("two threads never have blocks in one cache line")
+{
+    if (TANDEM_ASAN)
+        return; // there each block is one of malloc's
+    std::vector<block> blocks;
+    const auto take_some = [&] {
+        for (std::size_t size = 1; size <= 4096; size += 61) {
+            void* const p = frame_allocate(size);
+            CHECK(reinterpret_cast<std::uintptr_t>(p) % cache_line == 0);
+            blocks.push_back({p, size});
+        }
+    };
+    on_threads(take_some); // the second goes on with the memory that the first one leaves
+    on_threads(take_some);
+    std::set<std::uintptr_t> lines;
+    for (const block& b : blocks) {
+        const auto first = reinterpret_cast<std::uintptr_t>(b.memory) / cache_line;
+        for (std::size_t k = 0; k <= (b.size - 1) / cache_line; ++k)
+            CHECK(lines.insert(first + k).second);
+    }
+    for (const block& b : blocks)
+        frame_free(b.memory, b.size);
+}
+
+TEST_CASE("threads that come and go, and leave a block each, take little more than their blocks")
+{
+    std::vector<void*> blocks;
+    const std::ptrdiff_t before = bytes_in_use();
+    for (int k = 0; k < 300; ++k)
+        on_threads([&] { blocks.push_back(frame_allocate(500)); });
+    if (can_measure)
+        CHECK(bytes_in_use() - before < (300 * 512 + (100 << 10)));
+    for (void* const b : blocks)
+        frame_free(b, 500);
+}
+
+TEST_CASE("stress: blocks of all sizes go from thread to thread, while threads end and others begin")
+{
+    constexpr std::size_t places = 64;
+    std::array<std::atomic<block*>, places> shelf{}; // each block begins with what it is
+    std::atomic<unsigned> spoilt{0};
+    const auto bytes_of = [](block* b) { return static_cast<unsigned char*>(b->memory); };
+    const auto put_away = [&](block* b) {
+        const unsigned char* const bytes = bytes_of(b);
+        const std::size_t size = b->size;
+        for (std::size_t k = sizeof(block); k < size; ++k)
+            if (bytes[k] != static_cast<unsigned char>(size))
+                ++spoilt;
+        frame_free(b, size);
+    };
+    const auto trade = [&](unsigned seed) {
+        std::uint32_t x = seed * 2654435761u + 1;
+        for (int k = 0; k < scaled(4'000, 2'000, 1'000); ++k) {
+            x = x * 1664525u + 1013904223u;
+            const std::size_t size = sizeof(block) + (x >> 8) % 4200;
+            void* const memory = frame_allocate(size);
+            auto* const b = ::new (memory) block{memory, size};
+            std::memset(bytes_of(b) + sizeof(block), static_cast<int>(size & 255), size - sizeof(block));
+            // Release and acquire: who takes it reads it.
+            if (block* const other = shelf[(x >> 24) % places].exchange(b, std::memory_order_acq_rel))
+                put_away(other);
+        }
+    };
+    for (unsigned round = 0; round < 10; ++round)
+        on_threads([&] { trade(3 * round); }, [&] { trade(3 * round + 1); }, [&] { trade(3 * round + 2); });
+    for (auto& place : shelf)
+        if (block* const b = place.load(std::memory_order_relaxed))
+            put_away(b);
+    CHECK(spoilt == 0);
+}
+
 TEST_CASE("frames may be freed while the thread ends")
 {
     struct at_exit {

@@ -1,10 +1,9 @@
 #include <tandem/base/config.hpp>
 #include <tandem/task/frame_memory.hpp>
+#include <tandem/task/frame_region.hpp>
 
 #include <atomic>
 #include <cstddef>
-#include <cstdint>
-#include <cstdlib>
 #include <mutex>
 #include <new>
 #include <utility>
@@ -60,73 +59,10 @@ magazine* new_magazine(std::size_t k) noexcept
 
 void delete_magazine(magazine* m) noexcept { ::operator delete(m, line); }
 
-/// Memory that one thread cuts into blocks of any class. It is freed when all of it has been given back.
-class region {
-public:
-    static constexpr std::size_t bytes = 32 << 10;               // and its alignment, so that a block tells where it begins
-    static constexpr std::size_t lines = bytes / cache_line - 2; // behind its own; the last is malloc's
-
-    /// Throws std::bad_alloc.
-    static region* make()
-    {
-        void* memory = nullptr;
-        // Without malloc's own two words, so that it can lay the next region directly behind: operator new would round up.
-        if (::posix_memalign(&memory, bytes, bytes - 2 * sizeof(void*)) != 0)
-            throw std::bad_alloc();
-        return ::new (memory) region;
-    }
-    static region& of(void* block) noexcept
-    {
-        return *reinterpret_cast<region*>(reinterpret_cast<std::uintptr_t>(block) & ~std::uintptr_t{bytes - 1});
-    }
-    std::byte* begin() noexcept { return reinterpret_cast<std::byte*>(this) + cache_line; }
-
-    /// So many lines of it, in blocks or not yet cut.
-    void give_back(std::size_t n) noexcept
-    {
-        // Release, and acquire for the last: all that was done in its blocks comes before it is deleted.
-        if (left_.fetch_sub(n, std::memory_order_acq_rel) == n)
-            std::free(this);
-    }
-
-private:
-    std::atomic<std::size_t> left_{lines};
-};
-static_assert((region::lines + 1) * cache_line <= region::bytes - 2 * sizeof(void*));
-
-constexpr std::size_t lines_of(std::size_t k) noexcept { return detail::frame_block_size(k) / cache_line; }
-
-void leave_region(detail::thread_state& t) noexcept
-{
-    if (const std::size_t n = std::exchange(t.uncut_lines, 0)) // or it may be gone already
-        region::of(t.uncut).give_back(n);
-}
-
-/// A new block. Throws std::bad_alloc.
-void* cut_block(detail::thread_state& t, std::size_t k)
-{
-    if (t.uncut_lines < lines_of(k)) {
-        region* const next = region::make();
-        leave_region(t);
-        t.uncut = next->begin();
-        t.uncut_lines = region::lines;
-    }
-    t.uncut_lines -= lines_of(k);
-    return std::exchange(t.uncut, t.uncut + detail::frame_block_size(k));
-}
-
-void delete_block(void* block, std::size_t k) noexcept
-{
-    if (TANDEM_ASAN)
-        ::operator delete(block);
-    else
-        region::of(block).give_back(lines_of(k));
-}
-
 void delete_blocks(void** first, void** last, std::size_t k) noexcept
 {
     for (; first != last; ++first)
-        delete_block(*first, k);
+        detail::delete_block(*first, k);
 }
 
 void delete_full(magazine* m, std::size_t k) noexcept
@@ -198,7 +134,7 @@ struct reaper {
             if (magazine* const full = std::exchange(c.full, nullptr))
                 depots[k].put(full, k);
         }
-        leave_region(t);
+        detail::leave_region(t);
     }
 };
 thread_local reaper this_thread_reaper;
@@ -216,21 +152,21 @@ void detail::large_frame_free(void* block) noexcept { ::operator delete(block); 
 
 TANDEM_NOINLINE void* detail::frame_refill(std::size_t k)
 {
-    if (TANDEM_ASAN)
-        return ::operator new(frame_block_size(k));
     thread_state& t = this_thread();
-    if (t.exiting) { // nobody comes after this to give back what is not cut
-        void* const block = cut_block(t, k);
+    if (t.exiting) { // nobody comes after this who would leave it
+        void* const block = new_block(t, k);
         leave_region(t);
         return block;
     }
+    if (TANDEM_ASAN)
+        return new_block(t, k);
     arm_reaper(t);
     size_class& c = t.frames[k];
     magazine* m = std::exchange(c.full, nullptr);
     if (!m)
         m = depots[k].take();
     if (!m)
-        return cut_block(t, k);
+        return new_block(t, k);
     delete_magazine(std::exchange(c.empty, in_use(c)));
     use(c, m, k, magazine_blocks(k));
     return *--c.top;

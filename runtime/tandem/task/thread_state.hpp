@@ -21,6 +21,7 @@ class worker;
 namespace detail {
 
 struct magazine;
+class region;
 
 /// Blocks of one size class that this thread has at hand: a stack of their addresses, in the magazine that is in use. An array and no list
 /// through the blocks: to take one stores once and does not read the block, which may come from another processor, and to put one back
@@ -39,8 +40,7 @@ inline constexpr std::size_t frame_classes = 40;
 struct thread_state {
     worker* current_worker; // that this thread is, or null
     size_class frames[frame_classes];
-    std::byte* uncut; // memory for more blocks, of so many lines
-    std::size_t uncut_lines;
+    region* cuts; // where new blocks of this thread come from, or null
     bool reaper_armed;
     bool exiting;
 };
