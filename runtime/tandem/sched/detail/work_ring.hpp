@@ -7,6 +7,8 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <new>
 
 namespace tandem::detail {
 
@@ -61,11 +63,8 @@ public:
 
 protected:
     struct ring {
-        ring(std::int64_t n, ring* previous)
-            : capacity(n), older(previous), slots(new std::atomic<job*>[static_cast<std::size_t>(n)])
-        {
-        }
-        ~ring() { delete[] slots; }
+        ring(std::int64_t n, ring* previous) : capacity(n), older(previous), slots(allocate(static_cast<std::size_t>(n))) {}
+        ~ring() { ::operator delete(slots, line); }
         ring(const ring&) = delete;
         ring& operator=(const ring&) = delete;
 
@@ -76,6 +75,15 @@ protected:
         void put(std::int64_t i, job* j) noexcept
         {
             slots[static_cast<std::size_t>(i & (capacity - 1))].store(j, std::memory_order_relaxed);
+        }
+
+        // In lines of its own: whatever else were in the first one, its owner would write there with each push.
+        static constexpr std::align_val_t line{cache_line};
+        static std::atomic<job*>* allocate(std::size_t n)
+        {
+            auto* const s = static_cast<std::atomic<job*>*>(::operator new(n * sizeof(std::atomic<job*>), line));
+            std::uninitialized_value_construct_n(s, n);
+            return s;
         }
 
         std::int64_t capacity; // a power of two
