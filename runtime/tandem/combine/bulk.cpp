@@ -50,12 +50,10 @@ struct bulk::helper final : job {
     static void take_part(job* j) noexcept
     {
         bulk* const b = static_cast<helper*>(j)->owner;
-        if (!b->participate_as_helper())
-            b->release();
-        else if (worker* const w = this_worker(); &w->owner() == b->scheduler_)
-            w->repeat(*j);
+        if (b->participate_as_helper())
+            b->scheduler_->repeat(*j);
         else
-            b->scheduler_->post(*j);
+            b->release();
     }
     static detail::job_kind::description describe(const job&) noexcept { return {nullptr, "an item of a map"}; }
     static inline const detail::job_kind kind{&take_part, &describe};

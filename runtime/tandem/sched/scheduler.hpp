@@ -38,14 +38,6 @@ public:
     void notify() noexcept;
     /// The same after a push to the forks: if others look for work, the oldest fork is laid out for them.
     void notify_of_forks() noexcept;
-    /// Queues `j`, which is the job that runs here, once more. As this worker goes on with it, nobody else is woken for it: that would
-    /// only make two threads change places.
-    void repeat(job& j) noexcept
-    {
-        spawns.push(&j);
-        if (!pumping_)
-            notify(); // nor does it look again
-    }
     /// What the watchdog looks at, or null without one.
     [[nodiscard]] detail::step_record* record() const noexcept { return record_; }
 
@@ -137,6 +129,9 @@ public:
     /// The same for one who will now wait for the job: a worker that is just done with another is given a moment to see it, before one more
     /// is woken.
     void submit_and_linger(job& j) noexcept;
+    /// Queues `j`, which is the job that runs on this thread, once more. Nobody is woken for it, since this worker goes on with it: that
+    /// would only make two threads change places.
+    void repeat(job& j) noexcept;
     bool start_timer(timer& t) noexcept override;
     bool stop_timer(timer& t) noexcept override;
     [[nodiscard]] const asio::any_io_executor* executor() const noexcept override;

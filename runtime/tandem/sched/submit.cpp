@@ -86,6 +86,14 @@ void scheduler::post(job& j) noexcept
     visitors_.fetch_sub(1, std::memory_order_release); // all of the above is done; the last touch
 }
 
+void scheduler::repeat(job& j) noexcept
+{
+    worker* const w = own_worker();
+    if (!w || !w->pumping_) // nor does it look again
+        return post(j);
+    w->spawns.push(&j);
+}
+
 bool scheduler::start_timer(timer& t) noexcept { return impl_->timers.start(t, impl_->executor); }
 bool scheduler::stop_timer(timer& t) noexcept { return impl_->timers.stop(t); }
 

@@ -92,14 +92,11 @@ public:
     // --- under out_lock() ---
 
     [[nodiscard]] spin_lock& out_lock() noexcept { return out_.lock; }
-    [[nodiscard]] TANDEM_ALWAYS_INLINE bool has_value() noexcept
-    {
-        return TANDEM_LIKELY(out_.count.load(std::memory_order_relaxed) != out_.other) || look_for_values();
-    }
+    [[nodiscard]] TANDEM_ALWAYS_INLINE bool has_value() noexcept { return knows_of_value() || look_for_values(); }
     /// The same for who does not hold in_lock() as well: may wait for a microsecond or a few, so that more than a few come.
     [[nodiscard]] TANDEM_ALWAYS_INLINE bool has_value_from_afar() noexcept
     {
-        if (TANDEM_LIKELY(out_.count.load(std::memory_order_relaxed) != out_.other))
+        if (knows_of_value())
             return true;
         if (TANDEM_UNLIKELY(out_.close_behind))
             spin_wait().pause();
@@ -152,6 +149,11 @@ private:
         return ::new (memory) block{nullptr, size};
     }
     static void free_block(block* b) noexcept { ::operator delete(b, std::align_val_t(alignment)); }
+
+    [[nodiscard]] TANDEM_ALWAYS_INLINE bool knows_of_value() const noexcept
+    {
+        return TANDEM_LIKELY(out_.count.load(std::memory_order_relaxed) != out_.other);
+    }
 
     // Each look at the other end's count takes its line away from there, and so does the value that is read next to where one is written. Who
     // finds values each time that it looks, but few, is close behind senders on other processors, and hinders them: it is to fall back.
