@@ -171,7 +171,7 @@ TEST_CASE("a thread keeps a bounded number of blocks, and gives them back when i
                 frame_free(b, 1000);
         }
         if (can_measure)
-            CHECK(bytes_in_use() - before < (65 << 20)); // of 200 MB
+            CHECK(bytes_in_use() - before < (68 << 20)); // of 200 MB; 64 MiB of blocks, which do not quite fill their regions
     });
     const std::ptrdiff_t kept = bytes_in_use();
     for (int k = 0; k < 200; ++k)
