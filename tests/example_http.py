@@ -166,7 +166,10 @@ def http_processes(program):
         peer = server.connect(get(b"/primes?below=1000000"))
         expect(answer(peer) == (200, b'{"below":1000000,"primes":78498}'), "primes in another process")
         (fork_server,) = children(server.process.pid)
-        (worker,) = (pid for pid in children(fork_server) if name_of(pid) != "tandem-spare")
+        # Who is to become a spare has that name a moment after it has begun.
+        workers = lambda: [pid for pid in children(fork_server) if name_of(pid) != "tandem-spare"]
+        expect(eventually(lambda: len(workers()) == 1), f"one worker process was asked for, and there are {len(workers())}")
+        (worker,) = workers()
         spent = int(stat(worker)[11])
         peer.sendall(get(b"/primes?below=100000000"))
         expect(eventually(lambda: int(stat(worker)[11]) > spent + 1), "the worker did not begin")
