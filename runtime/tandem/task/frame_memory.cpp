@@ -80,7 +80,7 @@ public:
     magazine* take() noexcept
     {
         // A look before the lock: while all blocks are in use every allocation of the class comes by here. Relaxed: what is taken is
-        // read under the lock; to miss one that is just put back costs a visit to operator new.
+        // read under the lock; to miss one that is just put back costs a new block.
         if (!first_.load(std::memory_order_relaxed))
             return nullptr;
         const std::lock_guard lock(m_);

@@ -54,11 +54,11 @@ private:
 
 /// Memory for coroutine frames and call states: recycled blocks by size class, per thread.
 ///
-/// `frame_allocate` returns a block of at least `size` bytes (which are one or more), in cache lines of its own; throws std::bad_alloc.
-/// `frame_free` takes it back on any thread, with the same size. Cost: a nanosecond when the thread has a block of that class. Each thread
-/// keeps up to 64 KiB per class and hands what is more on to the others; the process keeps up to 64 MiB between them and gives the rest
-/// back, so a producer that allocates for a consumer that frees does not make the consumer's lists grow. Under AddressSanitizer blocks are
-/// not recycled, so that a use after free is seen.
+/// `frame_allocate` returns a block of at least `size` bytes (which are one or more), aligned for any scalar; throws std::bad_alloc. Up to 4
+/// KiB it is in cache lines of its own, and recycled; larger ones are operator new's. `frame_free` takes it back on any thread, with the
+/// same size. Cost: a nanosecond when the thread has a block of that class. Each thread keeps up to 64 KiB per class and hands what is more
+/// on to the others; the process keeps up to 64 MiB between them and gives the rest back, so a producer that allocates for a consumer that
+/// frees does not make the consumer's lists grow. Under AddressSanitizer all blocks are operator new's, so that a use after free is seen.
 [[nodiscard]] TANDEM_ALWAYS_INLINE void* frame_allocate(std::size_t size)
 {
     const std::size_t k = detail::frame_class(size);
