@@ -6,22 +6,27 @@
 // given back with a release, so each critical section sees all those before it. Nobody holds two
 // locks, and no callback runs under one.
 //
-// request_stop takes entries out one by one, under the lock, runs them outside, and says under the
-// lock which one it is at (running_) and who it is (thread_). From the moment an entry has returned
-// it does not touch the entry any more. So remove() knows under the lock which case it is in:
+// request_stop takes entries out one by one, under the lock, leaves in each who runs it (a stop_delivery on its stack), runs it outside,
+// and says in it under the lock again when it has returned. So remove() knows under the lock which case it is in:
 //   - the entry is in the list (prev is not null): take it out, it will never run;
-//   - it was taken out and is not running_: it has returned, and whatever it did happened before
-//     the deliverer's lock that changed running_, which is before ours;
-//   - it is running_ on another thread: wait until it is not;
-//   - it is running_ on this thread: we are inside its call. Nothing to do.
-// A stale running_ is never mistaken for another entry at the same address: stop was requested by
-// then, so nothing is ever listed again.
+//   - it was taken out, and next is 0: it has returned, and whatever it did happened before the deliverer's lock that set this, which is
+//     before ours;
+//   - another thread runs it: wait until it has returned;
+//   - this thread runs it: we are inside its call, and the entry will be gone when that returns. The deliverer is told, so that it does
+//     not touch the entry any more.
 
 #include <tandem/cancel/stop_token.hpp>
 
 #include <thread>
 
 namespace tandem {
+
+// A call of request_stop. It runs one callback at a time, but may be in many sources, one below the other.
+struct detail::stop_delivery {
+    const void* thread;
+    bool gone; // the callback that it runs has been destroyed by itself; touched by this thread only
+};
+
 namespace {
 
 // Names the calling thread, more cheaply than std::thread::id. Not inlined: see rule 8 of the
@@ -71,6 +76,19 @@ private:
     int turns_ = 0;
 };
 
+detail::stop_entry& to_entry(detail::stop_entry::link l) noexcept
+{
+    return *reinterpret_cast<detail::stop_entry*>(l & ~detail::stop_entry::is_source);
+}
+
+// Takes an entry out of the list that it is in.
+void take_out(detail::stop_entry& entry) noexcept
+{
+    *entry.prev = entry.next;
+    if (entry.next != 0)
+        to_entry(entry.next).prev = entry.prev;
+}
+
 } // namespace
 
 bool detail::call_after_delivery(void (*f)() noexcept) noexcept
@@ -102,30 +120,30 @@ stop_source::word stop_source::lock() noexcept
 void stop_source::unlock(word state) noexcept { state_.store(state, std::memory_order_release); }
 
 // True: the entry is in the list. False: stop was requested, it is not.
-bool stop_source::insert(detail::stop_callback_base& callback) noexcept
+bool stop_source::insert(detail::stop_entry& entry, link mark) noexcept
 {
     const word state = lock();
     if ((state & stopped) != 0) {
         unlock(state);
         return false;
     }
-    callback.next = callbacks_;
-    callback.prev = &callbacks_;
-    if (callbacks_ != nullptr)
-        callbacks_->prev = &callback.next;
-    callbacks_ = &callback;
+    entry.next = callbacks_;
+    entry.prev = &callbacks_;
+    if (callbacks_ != 0)
+        to_entry(callbacks_).prev = &entry.next;
+    callbacks_ = reinterpret_cast<link>(&entry) + mark;
     unlock(state);
     return true;
 }
 
 void stop_source::add(detail::stop_callback_base& callback) noexcept
 {
-    // Relaxed: link() looks again under the lock. Whoever sees the bit need not wait for the link to
+    // Relaxed: link_up() looks again under the lock. Whoever sees the bit need not wait for the link to
     // be complete: it is the linker that delivers to this source if a parent was stopped already,
     // and it does so after the bit was set, to all that is listed by then or is added later.
     if (parent_ != nullptr && (state_.load(std::memory_order_relaxed) & linked) == 0)
-        link();
-    if (insert(callback))
+        link_up();
+    if (insert(callback, 0))
         return;
     callback.owner = nullptr;
     callback.invoke(&callback);
@@ -134,7 +152,7 @@ void stop_source::add(detail::stop_callback_base& callback) noexcept
 // Enters this source in its parent's list, the parent in its own parent's, and so on, up to a
 // source that someone else has linked or is linking. From below upwards, so that it is a loop. Until
 // the upper links are made a stop from above does not arrive; whoever makes them then finds it.
-void stop_source::link() noexcept
+void stop_source::link_up() noexcept
 {
     for (stop_source* child = this; child->parent_ != nullptr; child = child->parent_) {
         const word state = child->lock();
@@ -142,10 +160,9 @@ void stop_source::link() noexcept
         if ((state & linked) != 0)
             return;
 
-        child->owner = child->parent_;
-        child->invoke = nullptr;
-        if (!child->parent_->insert(*child)) {
-            child->owner = nullptr;
+        if (!child->parent_->insert(*child, is_source)) {
+            child->next = 0; // as one that has returned: see unlink()
+            child->prev = nullptr;
             child->request_stop();
             return; // it is stopped, so it needs nothing from further up
         }
@@ -154,35 +171,39 @@ void stop_source::link() noexcept
 
 void stop_source::unlink() noexcept
 {
-    if (owner != nullptr)
-        owner->remove(*this);
+    if (parent_ == nullptr)
+        return;
+    [[maybe_unused]] const bool can_go = parent_->remove(*this);
+    assert(can_go && "a callback destroyed, on its own thread, a stop_source that is being stopped");
 }
 
-void stop_source::remove(detail::stop_callback_base& callback) noexcept
+// False: this is called from within the call of `entry`.
+bool stop_source::remove(detail::stop_entry& entry) noexcept
 {
     for (backoff wait;; wait.pause()) {
         const word state = lock();
-        if (callback.prev != nullptr) {
-            *callback.prev = callback.next;
-            if (callback.next != nullptr)
-                callback.next->prev = callback.prev;
+        if (entry.prev != nullptr) {
+            take_out(entry);
             unlock(state);
-            return;
+            return true;
         }
-        const bool running = running_ == &callback;
-        const bool here = running && thread_ == this_thread_mark();
+        if (entry.next == 0) {
+            unlock(state);
+            return true;
+        }
+        // It is there yet: before it returns it needs our lock, to set next to 0.
+        auto& delivery = *reinterpret_cast<detail::stop_delivery*>(entry.next);
+        if (delivery.thread == this_thread_mark()) {
+            delivery.gone = true;
+            unlock(state);
+            return false;
+        }
         unlock(state);
-        if (here) {
-            assert(callback.invoke != nullptr && "a callback destroyed, on its own thread, a stop_source that is being stopped");
-            return;
-        }
-        if (!running)
-            return;
     }
 }
 
 // True: this call is the first. Then the source is left locked, for request_stop() to go on.
-bool stop_source::begin_stop(const void* thread) noexcept
+bool stop_source::begin_stop() noexcept
 {
     // The deliverer is at a stopped source, so it is not locked for a mere question. Acquire: what the
     // first caller did before is visible to this one too.
@@ -193,52 +214,52 @@ bool stop_source::begin_stop(const void* thread) noexcept
         unlock(state);
         return false;
     }
-    running_ = nullptr;
-    thread_ = thread;
     // Relaxed: the lock is ours, and the unlock that comes before the first callback publishes it.
     state_.store(state | stopped | locked, std::memory_order_relaxed);
     return true;
 }
 
 // Goes down the tree of linked sources depth first, without recursion: the way back up is parent_,
-// because a source is in the list of no other. A child that we are in lives until running_ of its
-// parent has moved on, since its destructor waits for that.
+// because a source is in the list of no other. A child that we are in lives until its entry says that
+// it has returned, since its destructor waits for that.
 bool stop_source::request_stop() noexcept
 {
-    const void* const thread = this_thread_mark();
-    if (!begin_stop(thread))
+    if (!begin_stop())
         return false;
 
     const delivery_scope scope;
+    detail::stop_delivery delivery{this_thread_mark(), false};
     stop_source* source = this;
     for (;;) { // here `source` is locked by us and its stopped bit is set
         // Relaxed: under the lock.
         const word state = source->state_.load(std::memory_order_relaxed) & ~locked;
-        detail::stop_callback_base* const entry = source->callbacks_;
-        source->running_ = entry;
-        if (entry != nullptr) {
-            source->callbacks_ = entry->next;
-            if (entry->next != nullptr)
-                entry->next->prev = &source->callbacks_;
+        detail::stop_entry* entry = nullptr;
+        if (const link first = source->callbacks_; first != 0) {
+            entry = &to_entry(first);
+            take_out(*entry);
             entry->prev = nullptr;
+            entry->next = reinterpret_cast<link>(&delivery);
             source->unlock(state);
 
-            if (entry->invoke != nullptr) {
-                entry->invoke(entry); // afterwards the entry may be gone
+            if ((first & is_source) == 0) {
+                auto* const callback = static_cast<detail::stop_callback_base*>(entry);
+                callback->invoke(callback);
             }
-            else if (auto* const child = static_cast<stop_source*>(entry); child->begin_stop(thread)) {
+            else if (auto* const child = static_cast<stop_source*>(entry); child->begin_stop()) {
                 source = child;
                 continue;
             }
         }
         else {
-            stop_source* const parent = source->parent_;
             source->unlock(state);
             if (source == this)
                 return true;
-            source = parent;
+            entry = source;
+            source = source->parent_;
         }
         source->lock();
+        if (!std::exchange(delivery.gone, false))
+            entry->next = 0; // it has returned; from the unlocking on it may be gone
     }
 }
 

@@ -19,14 +19,22 @@ class stop_callback;
 
 namespace detail {
 
-/// An entry in a stop_source's list. Deliberately without initialisers: a stop_source is one
-/// itself (its entry in its parent's list), and most are never linked.
-struct stop_callback_base {
-    stop_source* owner;                           // whose list; null: never listed, and nothing to take out
-    stop_callback_base* next;                     // this and prev are guarded by the owner's lock
-    stop_callback_base** prev;                    // what points here; null: request_stop has taken it out
-    void (*invoke)(stop_callback_base*) noexcept; // null: this entry is a child stop_source
+/// An entry in a stop_source's list; guarded by that one's lock. Deliberately without initialisers: a stop_source is one itself (its
+/// entry in its parent's list), and most are never linked.
+struct stop_entry {
+    using link = std::uintptr_t;         // an entry's address, and the mark if it is a child source; 0: none
+    static constexpr link is_source = 1; // the mark
+
+    link next;  // and when it is taken out: the stop_delivery that runs it, then 0
+    link* prev; // what leads here; null: request_stop has taken it out
 };
+
+struct stop_callback_base : stop_entry {
+    stop_source* owner; // whose list; null: never listed, and nothing to take out
+    void (*invoke)(stop_callback_base*) noexcept;
+};
+
+struct stop_delivery;
 
 /// When this thread is inside a request_stop(): true, and `f` is called on it as soon as the outermost has delivered everything. For what
 /// would resume a coroutine in place, which a callback must not do. One `f` per program.
@@ -78,13 +86,13 @@ private:
 ///
 /// Thread safety: all but construction and destruction may be called from any thread.
 ///
-/// Cost: 72 bytes (on 64-bit). Making one is three plain stores and destroying it one load, with a
+/// Cost: 40 bytes (on 64-bit). Making one is three plain stores and destroying it one load, with a
 /// parent or without, as long as no callback is registered. The first stop_callback on a source
 /// links it to its parent, and so on up to the first that is linked already; each link costs two
 /// short locks. Constant stack, however long the chain.
-class stop_source : private detail::stop_callback_base {
+class stop_source : private detail::stop_entry {
 public:
-    // NOLINTBEGIN(cppcoreguidelines-pro-type-member-init): see stop_callback_base
+    // NOLINTBEGIN(cppcoreguidelines-pro-type-member-init): see stop_entry
     stop_source() noexcept {}
     explicit stop_source(stop_token parent) noexcept : parent_(parent.source_) {}
     // NOLINTEND(cppcoreguidelines-pro-type-member-init)
@@ -99,7 +107,7 @@ public:
         // cannot order is the parent's delivery, and that is met under the parent's lock, in unlink().
         if (TANDEM_UNLIKELY(is_linked()))
             unlink();
-        assert(callbacks_ == nullptr && "a stop_source was destroyed before a stop_callback on it");
+        assert(callbacks_ == 0 && "a stop_source was destroyed before a stop_callback on it");
     }
 
     /// A token of this source. (It is const for the sake of const member functions of the owner; a
@@ -124,7 +132,7 @@ public:
     {
         if (TANDEM_UNLIKELY(is_linked())) {
             unlink();
-            owner = nullptr;
+            parent_ = nullptr; // for the destructor; of what may still be called nothing reads it
         }
     }
 
@@ -134,7 +142,7 @@ public:
         const stop_source* source = this;
         do {
             // Acquire: pairs with the release in unlock() that published the bit, so that the caller
-            // sees what came before the request. parent_ never changes after construction.
+            // sees what came before the request. parent_ does not change while this may be asked.
             if ((source->state_.load(std::memory_order_acquire) & stopped) != 0)
                 return true;
             source = source->parent_;
@@ -154,21 +162,17 @@ private:
     static constexpr word linked = 4; // someone has linked this to the parent, or is at it
 
     void add(detail::stop_callback_base& callback) noexcept;
-    void remove(detail::stop_callback_base& callback) noexcept;
-    bool insert(detail::stop_callback_base& callback) noexcept;
-    void link() noexcept;
+    bool remove(detail::stop_entry& entry) noexcept;
+    bool insert(detail::stop_entry& entry, link mark) noexcept;
+    void link_up() noexcept;
     void unlink() noexcept;
-    bool begin_stop(const void* thread) noexcept;
+    bool begin_stop() noexcept;
     word lock() noexcept;
     void unlock(word state) noexcept;
 
     std::atomic<word> state_{0};
-    detail::stop_callback_base* callbacks_ = nullptr; // guarded by the lock, as the two below
-    stop_source* const parent_ = nullptr;
-
-    // Set by the one request_stop that delivers, before anyone can look: see remove().
-    detail::stop_callback_base* running_; // the entry taken out last, till it has returned
-    const void* thread_;                  // who delivers
+    link callbacks_ = 0; // guarded by the lock
+    stop_source* parent_ = nullptr;
 };
 
 /// Has `callback` called when stop is requested, once, on the thread that requests it; or in the

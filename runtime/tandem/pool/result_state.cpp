@@ -5,6 +5,14 @@
 
 namespace tandem::detail {
 
+// The sink of the context, which the handle may outlive, is kept where the queues had their link, which no queue needs any more.
+void result_state_base::keep_sink() noexcept
+{
+    error_sink& sink = env.ctx->unhandled();
+    sink.add_reference();
+    next_ = reinterpret_cast<job*>(&sink);
+}
+
 bool result_state_base::run_here_if_next() noexcept
 {
     // The call that is next in this very worker's queue: waiting for it is the same as calling it. (Any other queued work is left to
@@ -42,8 +50,7 @@ bool result_state_base::wait_until(std::int64_t steady_ns)
 
 void result_state_base::report_if_unseen(const std::exception_ptr& error) noexcept
 {
-    if (!sink_)
-        return;
+    auto& sink = *reinterpret_cast<error_sink*>(next_);
     if (!seen_) {
         try {
             std::rethrow_exception(error);
@@ -52,10 +59,10 @@ void result_state_base::report_if_unseen(const std::exception_ptr& error) noexce
             // asked for, so no news
         }
         catch (...) {
-            sink_->report(error);
+            sink.report(error);
         }
     }
-    sink_->release();
+    sink.release();
 }
 
 } // namespace tandem::detail

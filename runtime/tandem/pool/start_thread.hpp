@@ -37,16 +37,9 @@ auto launch_thread(Call c, Sequel s)
 {
     using work = detail::work<Call, Sequel, thread_ticket>;
     auto loop = std::make_shared<run_loop>();
-    auto* const w = new work(std::move(c), std::move(s), thread_ticket{loop}, *loop, stop_token{});
-    auto handle = make_async_result(static_cast<result_state<typename work::value_type>*>(w));
-    try {
-        run_on_new_thread(std::move(loop), *w);
-    }
-    catch (...) {
-        w->release();
-        throw;
-    }
-    return handle;
+    std::unique_ptr<work> w(new work(std::move(c), std::move(s), thread_ticket{loop}, *loop, stop_token{}));
+    run_on_new_thread(std::move(loop), *w);
+    return make_async_result(static_cast<result_state<typename work::value_type>*>(w.release()));
 }
 
 } // namespace detail

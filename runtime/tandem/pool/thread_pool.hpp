@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <ranges>
@@ -69,11 +70,21 @@ private:
 };
 
 /// The owner of a piece of work, as the work sees it.
-struct pool_ticket {
-    void begun() const noexcept { core->begun(from_outside); }
-    void ended() const noexcept { core->ended(); }
-    thread_pool_core* core;
-    bool from_outside;
+class pool_ticket {
+public:
+    pool_ticket(thread_pool_core* core, bool from_outside) noexcept
+        : core_(reinterpret_cast<std::uintptr_t>(core) + (from_outside ? is_from_outside : 0))
+    {
+    }
+    [[nodiscard]] bool from_outside() const noexcept { return (core_ & is_from_outside) != 0; }
+    void begun() const noexcept { core().begun(from_outside()); }
+    void ended() const noexcept { core().ended(); }
+
+private:
+    static constexpr std::uintptr_t is_from_outside = 1;
+    [[nodiscard]] thread_pool_core& core() const noexcept { return *reinterpret_cast<thread_pool_core*>(core_ & ~is_from_outside); }
+
+    std::uintptr_t core_; // the address, and the mark
 };
 
 } // namespace detail
@@ -156,24 +167,26 @@ public:
     [[nodiscard]] tandem::context& run_context() noexcept { return core_->sched; }
 
 private:
-    // A work starts with two references; one that was never let in gives both back. It is no std::unique_ptr, and no template: one for each
-    // kind of work is a tenth of the time that a file full of verbs takes to compile.
+    // Destroys a work that was never let in. It is no std::unique_ptr, and no template: one for each kind of work is a tenth of the time
+    // that a file full of verbs takes to compile.
     class unsubmitted {
     public:
-        explicit unsubmitted(detail::result_state_base& w) noexcept : work_(&w) {}
+        template <class Work>
+        explicit unsubmitted(Work& w) noexcept : work_(&w), destroy_(&Work::destroy)
+        {
+        }
         ~unsubmitted()
         {
-            if (work_) {
-                work_->release();
-                work_->release();
-            }
+            if (work_)
+                destroy_(work_);
         }
         unsubmitted(const unsubmitted&) = delete;
         unsubmitted& operator=(const unsubmitted&) = delete;
         void release() noexcept { work_ = nullptr; }
 
     private:
-        detail::result_state_base* work_;
+        job* work_;
+        job::function* destroy_;
     };
 
     template <class Call, class Sequel>
@@ -233,7 +246,7 @@ auto thread_pool::run_map(const char* verb, F f, Range&& range, map_options opti
         if (n > 0) {
             // The calling thread takes the place of a worker; not in a pool of one, which is as good as a lock, nor if the workers
             // were initialised for the work.
-            const bool takes_part = ticket.from_outside ? size() > 1 && !core_->has_initializer : true;
+            const bool takes_part = ticket.from_outside() ? size() > 1 && !core_->has_initializer : true;
             loop->start(core_->sched, takes_part ? size() - 1 : size(), takes_part);
             if (takes_part) {
                 const detail::helper_scope inside(*core_);

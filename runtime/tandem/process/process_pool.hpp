@@ -147,26 +147,16 @@ public:
     [[nodiscard]] tandem::context& run_context() noexcept { return core_->parent.sched; }
 
 private:
-    template <class Work>
-    struct unsubmitted {
-        // A work starts with two references; one that was never let in gives both back.
-        void operator()(Work* w) const noexcept
-        {
-            w->release();
-            w->release();
-        }
-    };
-
     template <class Call, class Sequel>
     auto make_work(const char* verb, Sequel&& s)
     {
         detail::remote_call<Call>::check();
         using work = detail::remote_work<typename detail::remote_call<Call>::value, std::decay_t<Sequel>>;
-        return std::unique_ptr<work, unsubmitted<work>>(
+        return std::unique_ptr<work>(
             new work(verb, std::forward<Sequel>(s), ticket(), core_->parent.sched, core_->parent.stop.get_token()));
     }
-    template <class Work, class Deleter, class Call, class Go>
-    static auto submit(std::unique_ptr<Work, Deleter>&& w, Call& c, Go go) noexcept
+    template <class Work, class Call, class Go>
+    static auto submit(std::unique_ptr<Work>&& w, Call& c, Go go) noexcept
     {
         Work* const p = w.release();
         auto handle = make_async_result(static_cast<detail::result_state<typename Work::value_type>*>(p));
@@ -192,7 +182,7 @@ private:
         auto task = detail::map_in_workers(std::move(v), std::move(f), verb, std::move(o), core_->workers);
         using call = detail::bound_task<typename decltype(task)::value_type>;
         using work = detail::work<call, std::decay_t<Sequel>, detail::pool_ticket>;
-        std::unique_ptr<work, unsubmitted<work>> w(new work(
+        std::unique_ptr<work> w(new work(
             call{std::move(task)}, std::forward<Sequel>(s), ticket(), core_->parent.sched, core_->parent.stop.get_token()));
         core_->parent.admit(verb);
         work* const p = w.release();

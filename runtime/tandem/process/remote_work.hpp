@@ -90,6 +90,7 @@ public:
     void begun() noexcept override { ticket_.begun(); }
 
 private:
+    static void destroy(job* j) noexcept { delete static_cast<remote_work*>(static_cast<result_state_base*>(j)); }
     static void run_on_scheduler(job* j) noexcept
     {
         auto* const self = static_cast<remote_work*>(static_cast<result_state_base*>(j));
@@ -111,7 +112,7 @@ private:
         if (observer* const w = current_observer())
             w->task_finished(this, base::result.error());
         const pool_ticket ticket = ticket_;
-        base::set_ready();
+        base::become_ready(&destroy);
         base::release();
         ticket.ended(); // last: with it the pool may be joined
     }

@@ -3,7 +3,6 @@
 #include <tandem/base/inplace_vector.hpp>
 #include <tandem/combine/detail/join.hpp>
 #include <tandem/task/awaitable.hpp>
-#include <tandem/task/frame_memory.hpp>
 
 #include <array>
 #include <coroutine>
@@ -55,50 +54,13 @@ TANDEM_ALWAYS_INLINE nonvoid<T> take_unchecked(task<T>& t)
         return task_access::take_unchecked(t);
 }
 
-/// The nodes of n children, not yet made.
-template <std::size_t N>
-struct node_array {
-    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): each is made when the join starts
-    node_array() noexcept {}
-    join_child* allocate(std::size_t) noexcept { return nodes; }
-    union {
-        join_child nodes[N == 0 ? 1 : N];
-    };
-};
-
-/// The same, of a number that is known only then, in the memory of frames.
-class node_vector {
-public:
-    node_vector() noexcept = default;
-    ~node_vector()
-    {
-        if (nodes_)
-            frame_free(nodes_, size_ * sizeof(join_child));
-    }
-    node_vector(const node_vector&) = delete;
-    node_vector& operator=(const node_vector&) = delete;
-
-    join_child* allocate(std::size_t n)
-    {
-        nodes_ = static_cast<join_child*>(frame_allocate(n * sizeof(join_child)));
-        size_ = n;
-        return nodes_;
-    }
-
-private:
-    join_child* nodes_ = nullptr;
-    std::size_t size_ = 0;
-};
-static_assert(std::is_trivially_destructible_v<join_child>);
-
 // A child's node and its promise are written apart: of stores one after another to words of one cache line, some processors write two at once.
 template <join_policy Policy, bool Ranges>
-TANDEM_ALWAYS_INLINE void make_node(
-    join& j, join_child* first, std::size_t index, std::size_t n, std::coroutine_handle<> h) noexcept
+TANDEM_ALWAYS_INLINE void make_node(join_child* first, std::size_t index, std::size_t n, std::coroutine_handle<> h) noexcept
 {
     const std::uint32_t place = join_child::place(index, n, last_needs_no_report(Policy));
     if (index == 0)
-        std::construct_at(first, j, &join_child::ended<Policy, Ranges>, place);
+        std::construct_at(first, &join_child::ended<Policy, Ranges>, place);
     else
         std::construct_at(first + index, h, place);
 }
@@ -115,7 +77,7 @@ TANDEM_ALWAYS_INLINE void prepare_child(
 template <class... Tasks>
 class pack_children {
 public:
-    using nodes = node_array<sizeof...(Tasks)>;
+    using room = join_room<sizeof...(Tasks)>;
     static constexpr bool in_ranges = false;
     static constexpr bool is_pack = sizeof...(Tasks) > 0;
 
@@ -154,7 +116,7 @@ public:
                     return first_handle;
                 return i == n - 1 ? last_handle : task_access::handle(t);
             };
-            (make_node<Policy, in_ranges>(j, first, I, n, handle(I, std::get<I>(tasks_))), ...);
+            (make_node<Policy, in_ranges>(first, I, n, handle(I, std::get<I>(tasks_))), ...);
             (prepare_child(j, first, I, handle(I, std::get<I>(tasks_)), parent), ...);
         }(std::index_sequence_for<Tasks...>{});
     }
@@ -183,30 +145,30 @@ protected:
 };
 
 template <class Tasks>
-struct nodes_for {
-    using type = node_vector;
+struct room_for {
+    using type = join_block;
 };
 template <class Task, std::size_t N>
-struct nodes_for<std::array<Task, N>> {
-    using type = node_array<N>;
+struct room_for<std::array<Task, N>> {
+    using type = join_room<N>;
 };
 template <class Task, std::size_t N>
-struct nodes_for<inplace_vector<Task, N>> {
-    using type = node_array<N>;
+struct room_for<inplace_vector<Task, N>> {
+    using type = join_room<N>;
 };
 template <class Task, std::size_t N>
     requires(N != std::dynamic_extent)
-struct nodes_for<std::span<Task, N>> {
-    using type = node_array<N>;
+struct room_for<std::span<Task, N>> {
+    using type = join_room<N>;
 };
 
 /// `Tasks` is a std::vector, a std::array or an inplace_vector of tasks, or a std::span of somebody else's.
 template <class Tasks>
 class range_children {
 public:
-    using nodes = typename nodes_for<Tasks>::type;
+    using room = typename room_for<Tasks>::type;
     using task_type = typename Tasks::value_type;
-    static constexpr bool in_ranges = std::is_same_v<nodes, node_vector>;
+    static constexpr bool in_ranges = std::is_same_v<room, join_block>;
     static constexpr bool is_pack = false;
 
     explicit range_children(Tasks&& t) noexcept : tasks_(std::move(t)) {}
@@ -221,11 +183,11 @@ public:
         std::coroutine_handle<>) noexcept
     {
         const std::size_t n = tasks_.size();
-        make_node<Policy, in_ranges>(j, first, 0, n, first_handle);
+        make_node<Policy, in_ranges>(first, 0, n, first_handle);
         prepare_child(j, first, 0, first_handle, parent);
         for (std::size_t i = 1; i < n; ++i) {
             const std::coroutine_handle<> h = task_access::handle(tasks_[i]);
-            make_node<Policy, in_ranges>(j, first, i, n, h);
+            make_node<Policy, in_ranges>(first, i, n, h);
             prepare_child(j, first, i, h, parent);
         }
     }

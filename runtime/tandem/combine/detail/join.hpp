@@ -1,6 +1,7 @@
 #pragma once
 
 #include <tandem/sched/scheduler.hpp>
+#include <tandem/task/frame_memory.hpp>
 #include <tandem/task/task.hpp>
 
 #include <atomic>
@@ -8,6 +9,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <new>
+#include <type_traits>
 
 namespace tandem::detail {
 
@@ -25,17 +28,14 @@ enum class join_policy : unsigned char {
 /// of it is seen in its task.
 constexpr bool last_needs_no_report(join_policy p) noexcept { return p == join_policy::none || p == join_policy::first_error; }
 
-/// One child of a join: what is queued, and what learns that the child ended. The children of a join lie in one array.
+/// One child of a join: what is queued, and what learns that the child ended. The children of a join lie in one array, right behind it.
 ///
 /// All but the first are prepared to continue the parent at their end. That is right for the last one when all before it ran inline, since
 /// nobody else ever looked at the join then; any other is made to report here when it begins.
 struct join_child final : job, completion {
     /// The first child, which runs at once, and need not be ready to be queued.
     // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init)
-    join_child(join& j, completion::function* report, std::uint32_t place) noexcept
-        : completion(report), credit(0), place_(place), owner_(&j)
-    {
-    }
+    join_child(completion::function* report, std::uint32_t place) noexcept : completion(report), credit(0), place_(place) {}
     // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init)
     join_child(std::coroutine_handle<> h, std::uint32_t place) noexcept : job(&run), credit(0), place_(place), task_(h.address()) {}
     [[nodiscard]] std::coroutine_handle<> handle() const noexcept { return std::coroutine_handle<>::from_address(task_); }
@@ -50,7 +50,7 @@ struct join_child final : job, completion {
     /// Among the siblings.
     [[nodiscard]] std::uint32_t index() const noexcept { return place_ / 4; }
     [[nodiscard]] const join_child& first() const noexcept { return *(this - index()); }
-    [[nodiscard]] join& owner() const noexcept { return *first().owner_; }
+    [[nodiscard]] join& owner() const noexcept;
     /// For a first child that is queued all the same.
     void prepare_to_queue(std::coroutine_handle<> h) noexcept
     {
@@ -80,8 +80,7 @@ private:
     // Four times the index, 2 for the last but one if the last may take the shortcut, and 1 for the last: a branch that hangs on one load is
     // sooner found to be mispredicted than one on three.
     std::uint32_t place_;
-    void* task_;  // a plain pointer, since the first child has none, and a handle would be cleared
-    join* owner_; // of the first child only: a store less for each of the others
+    void* task_; // a plain pointer, since the first child has none, and a handle would be cleared
 };
 
 /// Runs several tasks and continues the parent when all have ended: fork and join.
@@ -93,6 +92,8 @@ private:
 ///
 /// Where there are many children they are queued as ranges, each of which is halved when its turn comes: a thief takes half of what is left,
 /// not one by one, and the queue holds as many entries as the number has digits.
+///
+/// It lives in a join_room, which has the place of the children behind it.
 class join {
 public:
     /// Of n children, n > 0; `waiting` continues when all have ended.
@@ -140,6 +141,12 @@ public:
     /// The child that decided the join, or null.
     [[nodiscard]] const join_child* decider() const noexcept { return decider_.load(std::memory_order_relaxed); }
 
+    /// Where the first child is, or is to be made.
+    [[nodiscard]] join_child* children() noexcept
+    {
+        return reinterpret_cast<join_child*>(reinterpret_cast<std::byte*>(this) + sizeof(join));
+    }
+
     environment env; // the children's
 
 private:
@@ -168,5 +175,51 @@ private:
     std::atomic<join_child*> decider_{nullptr};
     std::atomic<const std::exception_ptr*> failed_{nullptr}; // what the child threw that failed first, in its frame
 };
+
+inline join& join_child::owner() const noexcept
+{
+    const std::byte* const behind = reinterpret_cast<const std::byte*>(&first());
+    return *reinterpret_cast<join*>(const_cast<std::byte*>(behind - sizeof(join)));
+}
+
+/// Room for a join and N children, in place.
+template <std::size_t N>
+class join_room {
+public:
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): all is made when the join starts
+    join_room() noexcept {}
+    [[nodiscard]] void* allocate(std::size_t) noexcept { return bytes_; }
+    /// The join, once it is made.
+    [[nodiscard]] join& get() noexcept { return *std::launder(reinterpret_cast<join*>(bytes_)); }
+
+private:
+    alignas(join) std::byte bytes_[sizeof(join) + N * sizeof(join_child)];
+};
+
+/// The same for a number of children that is known only then, in the memory of frames.
+class join_block {
+public:
+    join_block() noexcept = default;
+    ~join_block()
+    {
+        if (block_)
+            frame_free(block_, size_);
+    }
+    join_block(const join_block&) = delete;
+    join_block& operator=(const join_block&) = delete;
+
+    [[nodiscard]] void* allocate(std::size_t n)
+    {
+        size_ = sizeof(join) + n * sizeof(join_child);
+        block_ = frame_allocate(size_);
+        return block_;
+    }
+    [[nodiscard]] join& get() noexcept { return *static_cast<join*>(block_); }
+
+private:
+    void* block_ = nullptr;
+    std::size_t size_;
+};
+static_assert(sizeof(join) % alignof(join_child) == 0 && std::is_trivially_destructible_v<join_child>);
 
 } // namespace tandem::detail

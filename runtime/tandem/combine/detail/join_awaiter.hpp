@@ -31,7 +31,7 @@ public:
     TANDEM_ALWAYS_INLINE ~join_awaiter()
     {
         // A child that is destroyed in its wait looks for the join only if it may be told of a stop, and then the join is linked.
-        if (TANDEM_LIKELY(started_.now(children_)) && TANDEM_UNLIKELY(join_.env.stop.is_linked()))
+        if (TANDEM_LIKELY(started_.now(children_)) && TANDEM_UNLIKELY(room_.get().env.stop.is_linked()))
             computed_here(*this)->end();
     }
 
@@ -52,12 +52,12 @@ public:
             if (children_.size() == 0)
                 return children_.result();
         started_.clear();
-        if (TANDEM_UNLIKELY(join_.decided_or_linked() || last_error() != nullptr))
+        if (TANDEM_UNLIKELY(room_.get().decided_or_linked() || last_error() != nullptr))
             computed_here(*this)->settle();
         if constexpr (of_the_tasks)
             return children_.result();
         else
-            return children_.result(join_);
+            return children_.result(room_.get());
     }
 
 private:
@@ -90,9 +90,9 @@ private:
     // entered, be it to do something seldom.
     TANDEM_NOINLINE void settle()
     {
-        join_.env.stop.leave_parent(); // now: what is awaited may outlive what it was awaited in, and so the source above
+        room_.get().env.stop.leave_parent(); // now: what is awaited may outlive what it was awaited in, and so the source above
         if constexpr (Children::policy == join_policy::first_error) {
-            const std::exception_ptr* const error = join_.template error<Children::policy>();
+            const std::exception_ptr* const error = room_.get().template error<Children::policy>();
             if (const std::exception_ptr* const e = error ? error : last_error())
                 std::rethrow_exception(*e);
         }
@@ -100,7 +100,7 @@ private:
     TANDEM_NOINLINE void end() noexcept
     {
         children_.destroy(); // before what they refer to
-        join_.~join();
+        std::destroy_at(&room_.get());
     }
     TANDEM_NOINLINE std::coroutine_handle<> fork(const environment& env, std::coroutine_handle<> parent, std::coroutine_handle<> h,
         std::coroutine_handle<> last) noexcept(!allocates)
@@ -108,8 +108,8 @@ private:
         Children& children = children_;
         const context* const ctx = env.ctx;
         const std::size_t n = children.size();
-        join_child* const first = nodes_.allocate(n);
-        join& j = *std::construct_at(&join_, env, n, parent);
+        join& j = *::new (room_.allocate(n)) join(env, n, parent);
+        join_child* const first = j.children();
         started_.set(); // before the start, which may be the last touch; after what can throw it would be too late
         children.template prepare<Children::policy>(j, first, parent, h, last);
         if constexpr (Children::in_ranges)
@@ -118,10 +118,7 @@ private:
             return j.start(ctx, first, h, n);
     }
 
-    union {
-        join join_; // once started
-    };
-    typename Children::nodes nodes_;
+    typename Children::room room_;
     Children children_;
     [[no_unique_address]] started started_;
 };

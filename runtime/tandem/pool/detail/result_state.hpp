@@ -17,6 +17,9 @@ namespace tandem::detail {
 
 /// What a call and its handle share: the work (a job), what came of it, and the way to stop it. Held by count: one for the work
 /// until it has ended, one for the handle until it is dropped.
+///
+/// Small, because the two are often on different processors: with a lambda of two pointers all of it is two cache lines. So there is no
+/// virtual destructor, and when the work has run, what was in the job has another use (`become_ready`).
 class result_state_base : public job {
 public:
     static void* operator new(std::size_t size) { return frame_allocate(size); }
@@ -30,7 +33,7 @@ public:
     {
         // acq_rel: whoever destroys it comes after everybody's last use. The load saves the exchange when we are the last anyway.
         if (references_.load(std::memory_order_acquire) == 1 || references_.fetch_sub(1, std::memory_order_acq_rel) == 1)
-            delete this;
+            execute(); // the work has ended: see become_ready
     }
 
     /// Blocks until ready; throws would_deadlock when this thread would itself have to run the work.
@@ -48,27 +51,29 @@ protected:
         : job(run), env(home, parent), on_scheduler_(home.work_stealing() != nullptr)
     {
     }
-    virtual ~result_state_base() = default;
+    ~result_state_base() = default;
 
     /// In the destructor of the one that holds the outcome: an error that nobody saw goes to the sink.
     void report_if_unseen(const std::exception_ptr& error) noexcept;
-    /// Whether the handle is gone, so that nobody waits, and nobody will: a count of one never rises.
-    [[nodiscard]] bool is_last() const noexcept { return references_.load(std::memory_order_relaxed) == 1; }
-    /// Keeps the sink of the context, which the handle may outlive. By the work, when it failed.
-    void keep_sink() noexcept
+    /// By the work, when it has ended, before its release: whoever releases last has `destroy` executed. Wakes who waits.
+    void become_ready(job::function* destroy, bool failed) noexcept
     {
-        sink_ = &env.ctx->unhandled();
-        sink_->add_reference();
+        execute_ = destroy;
+        if (failed)
+            keep_sink();
+        // Not when the handle is gone, so that nobody waits, and nobody will: a count of one never rises.
+        if (references_.load(std::memory_order_relaxed) != 1)
+            ready.set();
     }
 
 private:
+    void keep_sink() noexcept;
     bool run_here_if_next() noexcept;
     void refuse_deadlock(const char* verb) const;
 
-    const bool on_scheduler_; // then env.ctx may be gone as soon as the work has ended, and is not to be touched by the handle
     std::atomic<int> references_{2};
-    bool seen_ = false; // by the work before `ready`, by the handle's owner after
-    error_sink* sink_ = nullptr;
+    const bool on_scheduler_; // then env.ctx may be gone as soon as the work has ended, and is not to be touched by the handle
+    bool seen_ = false;       // by the work before `ready`, by the handle's owner after
 };
 
 template <class R>
@@ -78,20 +83,13 @@ public:
 
 protected:
     using result_state_base::result_state_base;
-    ~result_state() override
+    ~result_state()
     {
         if (result.has_error())
             report_if_unseen(result.error());
     }
 
-    /// As the work's last step but the release.
-    void set_ready() noexcept
-    {
-        if (result.has_error())
-            keep_sink();
-        if (!is_last())
-            ready.set();
-    }
+    void become_ready(job::function* destroy) noexcept { result_state_base::become_ready(destroy, result.has_error()); }
 };
 
 } // namespace tandem::detail
